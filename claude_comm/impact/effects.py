@@ -70,10 +70,6 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     took_ms: float = 0.0
 
-    @property
-    def complete(self) -> bool:
-        return self.looked_at >= self.of
-
 
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer. `before` is the version that the new one takes the place of, empty where there is none."""

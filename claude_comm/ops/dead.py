@@ -84,12 +84,6 @@ def page(keys: Keys, place: Place, *, max_bytes: int) -> Operation[tuple[list[Bu
     return burials, Place(place.module, following, place.last)
 
 
-def find(keys: Keys, module: str, id_: str, *, max_bytes: int) -> Operation[Burial | None]:
-    """The burial under this id of the dead stream."""
-    burials, _ = yield from page(keys, Place(module, id_, id_), max_bytes=max_bytes)
-    return burials[0] if burials else None
-
-
 def redrive(
     keys: Keys,
     module: str,

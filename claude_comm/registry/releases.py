@@ -124,11 +124,6 @@ def release_of(contract: Contract, *, state: State = "live", awaits: Collection[
     )
 
 
-def differ(first: Release, second: Release) -> bool:
-    """Whether two releases differ in what they accept, so that a message for the one may be none for the other."""
-    return first.accepts != second.accepts
-
-
 def encode(record: ModuleRecord) -> bytes:
     return msgspec.json.encode(record)
 

@@ -60,9 +60,6 @@ class Keyring(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def by_id(self) -> dict[bytes, Key]:
         return {key.id: key for key in self.keys}
 
-    def of(self, holder: str) -> tuple[Key, ...]:
-        return tuple(key for key in self.keys if key.holder == holder)
-
     def with_key(self, key: Key) -> Keyring:
         """The next keyring, with this key as well; or in the place of the one with its id."""
         others = tuple(other for other in self.keys if other.public != key.public)

@@ -131,3 +131,9 @@ def test_a_contract_that_is_a_bomb_is_read_in_part() -> None:
 )
 def test_of_what_cannot_be_followed_no_kinds_of_properties_are_known(schema: Any) -> None:
     assert property_kinds(schema) == {}
+
+
+def test_of_a_schema_in_a_language_that_nobody_knows_everything_may_fit() -> None:
+    foreign = {"$schema": "https://example.com/none", "type": "object", "properties": {"a": {"type": "string"}}}
+    assert sketch(foreign) == ANYTHING
+    assert property_kinds(foreign) == {}

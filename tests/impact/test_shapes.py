@@ -190,3 +190,9 @@ def test_a_mark_behind_a_reference_that_comes_back_hides_all_below() -> None:
     }
     hidden = redacted({"secret": 1, "next": {"secret": 2, "next": {"secret": 3}}}, marks(tree))
     assert not [number for number in "123" if number in str(hidden)]
+
+
+def test_a_payload_that_has_no_json_form_is_counted_and_nothing_is_said_of_it() -> None:
+    [shape] = shapes_of([{(1, 2): 3}]).by_key.values()
+    assert shape.count == 1
+    assert accepted(shape.facts, "anything")

@@ -342,3 +342,11 @@ def test_what_is_sent_without_a_payload_is_no_message() -> None:
     lost = {"content": {"application/json": {"schema": {"$ref": "elsewhere.json"}}}, "required": True}
     hooks = {"rung": {"post": {"requestBody": lost}}}
     assert the_one(openapi("3.1.0", {"type": "string"}, webhooks=hooks)).contract.produces == []
+
+
+@pytest.mark.parametrize(("address", "target"), [("marker", "marker"), ("topic:news", "topic:news"), ("a/b c", "")])
+def test_the_address_of_a_channel_is_a_target_where_it_is_the_name_of_one(address: str, target: str) -> None:
+    channel = {"address": address, "messages": {"text": {"payload": {"type": "string"}}}}
+    sending = {"out": {"action": "send", "channel": {"$ref": "#/channels/c"}}}
+    imported = the_one({"asyncapi": "3.0.0", "channels": {"c": channel}, "operations": sending})
+    assert [sent.target for sent in imported.contract.produces] == [target]

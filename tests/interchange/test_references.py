@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from claude_comm.errors import SchemaError
 from claude_comm.interchange.literals import without_references
 from claude_comm.interchange.references import embedded, renamed
 
@@ -21,6 +22,11 @@ def test_a_reference_to_what_moves_too_leads_to_its_new_place() -> None:
     inner = {"$id": "urn:inner", "$defs": {"n": {"type": "integer"}}}
     schema = {"$id": "urn:own", "$defs": {"inner": inner}, "items": {"$ref": "urn:inner#/$defs/n"}}
     assert embedded(schema, "#/at")["items"]["$ref"] == "#/at/$defs/inner/$defs/n"
+
+
+def test_a_reference_that_is_no_address_is_named() -> None:
+    with pytest.raises(SchemaError, match=r"'http://\[' is no address"):
+        embedded({"$id": "urn:own", "items": {"$ref": "http://["}}, "#/at")
 
 
 def test_a_schema_gets_another_address() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
 from claude_comm import Settings
 from claude_comm.effects import Command
+from claude_comm.envelope import WIRE_VERSION
 from claude_comm.names import Keys, Stream
 from claude_comm.ops import registration, unreadable
 from claude_comm.ops.key_kinds import KINDS, Kind
@@ -73,6 +75,13 @@ def test_each_kind_is_named_and_what_is_said_to_remove_it_does(
     assert (row.key, row.kind, row.values, len(row.remove)) == (key, kind.name, 1, 1)
     assert row.why
     inline(server, row.remove[0])
+    assert found(client, keys) == []
+
+
+def test_what_only_a_newer_release_can_read_is_not_named(client: Client, keys: Keys, server: redis.Redis) -> None:
+    newer = msgspec.msgpack.encode({"v": WIRE_VERSION + 1})
+    server.zadd(keys.later("a"), {b"1:" + newer: 1})
+    server.xadd(keys.replies("a", "i"), {"e": newer})
     assert found(client, keys) == []
 
 

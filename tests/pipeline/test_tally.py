@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from claude_comm.delivery.reply import FAILURE_TYPE
 from claude_comm.envelope import Envelope, pack
 from claude_comm.pipeline import ids, route
@@ -85,3 +87,13 @@ def test_the_rate_is_that_of_the_last_moments() -> None:
     late = tally.progress(2.0 + 2 * RATE_S, sent=9, total=9)
     assert late.rate == 0, "nothing has ended since the second moment"
     assert late.left_s is None
+
+
+def test_a_result_and_a_notice_that_cannot_be_read_end_their_inputs_with_the_reason() -> None:
+    session, foreign = run(*LINE), msgspec.Raw(b"\xc1")
+    tally = RunTally(session)
+    for number, type in ((0, "message"), (1, FAILURE_TYPE)):
+        tally.collected(msgspec.structs.replace(came(session, number, None, type=type), data=foreign))
+    result, failure = ended(tally)
+    assert list(result.result) == ["unreadable"]
+    assert (failure.step, bool(failure.reason)) == ("a", True)

@@ -399,3 +399,8 @@ def test_a_schema_that_is_true_hides_no_pattern_before_it() -> None:
 
 def test_a_cost_has_evaluations_and_depth() -> None:
     assert cost_of(document({"type": "integer"}), 1, no_tick, enough=0) == Cost(1, 1)
+
+
+def test_an_address_that_is_none_adds_no_path() -> None:
+    schema = {"$id": "https://example.com/s", "unevaluatedProperties": False, "allOf": [{"$ref": "http://["}]}
+    assert not too_many_paths(schema)
