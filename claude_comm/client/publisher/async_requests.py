@@ -100,7 +100,10 @@ async def _read(
     reached = True
     while owner() is not None:
         try:
-            batcher.woke(await client.run(mailbox.reading()), mailbox.waiting)
+            arrived = await client.run(mailbox.reading())
+            mailbox.hand_over(arrived)
+            batcher.woke(len(arrived), mailbox.waiting)
+            del arrived  # nothing of it is kept while this reads
             reached = True
         except TransportError as error:
             if reached:

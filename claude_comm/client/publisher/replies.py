@@ -74,8 +74,8 @@ class Mailbox(Generic[AnyWaiter]):
             self._expired.pop(next(iter(self._expired)), None)
         return True
 
-    def reading(self) -> Operation[int]:
-        """Hands over the answers that have come, or waits for one a while; how many. Raises TransportError."""
+    def reading(self) -> Operation[ops.Arrived]:
+        """The answers that have come, waited for a while; `hand_over` is next. Raises TransportError."""
         # Requesters are better woken together: what they send next travels together, and so do the answers to that.
         several = (self._several or len(self._waiting) > 1) and not self._large
         arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS, several=several)
@@ -84,10 +84,13 @@ class Mailbox(Generic[AnyWaiter]):
         self._large = any(text is not None and len(text) >= LARGE_BYTES for _, text in arrived)
         if self._trusted is not None and arrived:
             yield from self._trusted.renew()
+        return arrived
+
+    def hand_over(self, arrived: ops.Arrived) -> None:
+        """Gives each answer to who waits for it."""
         for id_, text in arrived:
             if text is not None:
                 self._hand_over(text, id_)
-        return len(arrived)
 
     @property
     def waiting(self) -> int:

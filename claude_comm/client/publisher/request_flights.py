@@ -1,7 +1,21 @@
 """Requests of several threads, sent together: one thread sends for all that wait, and each keeps its own deadline.
 
-Law: no request waits for company. One that finds none on its way is sent at once; those that arrive meanwhile travel
-together in the next flight, which one of them sends. Whoever leaves, for whatever reason, hands the sending on.
+Law: no request waits for company that may not come. One that finds none on its way is sent at once; those that arrive
+meanwhile travel together in the next flight, which one of them sends. Whoever leaves, for whatever reason, hands the
+sending on.
+
+Theory of operation. Threads whose answers came together are woken together, and most of them ask again. The first of
+them would send its request alone and hold up the rest for a round trip: the server, the module and this process would
+take turns. So it waits, for `COMPANY_S` at most, until half of all are there: that half is on its way, and the module
+works on it, while the other half is still made here. Both may be on their way at once.
+
+Worked example, 32 threads whose answers came together:
+
+    woke      32 are about to be woken, so 16 are enough for a flight
+    enter     the first of them waits for company; those behind it are queued
+    enter     the 16th finds enough queued, and sends all 16; the first waits for its answer now, as they do
+    enter     the next are queued beside that flight; the 32nd is the 16th of them, and sends these
+    woke      the 16 answers to the first flight have come, and 16 others wait: again 16 are enough
 """
 
 from __future__ import annotations
@@ -21,6 +35,14 @@ from claude_comm.ops.publish import Outcomes
 # Sends these until that moment (monotonic seconds); raises TransportError when nothing of it is sent.
 Send: TypeAlias = Callable[[Sequence[Post], float], Outcomes]
 
+# From how many threads on those that were woken together are halved; how many requests make another flight beside those
+# under way; and how many may be under way at once.
+HALVED, NEXT_FLIGHT, MAX_FLIGHTS = 16, 16, 4
+# How long the first of those that were woken together waits for the others: about what a flight takes, so that it
+# never costs more than the round trip that it saves.
+COMPANY_S = 0.000_3
+# No number of requests is enough by itself.
+_NONE_ENOUGH = 1 << 30
 # With less time left than that, the sender gave up because of its own deadline, and not for all.
 _HASTE_S = 1.0
 
@@ -62,14 +84,27 @@ class Flights:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._lock = threading.Lock()
-        self._busy = False
         self._waiting: deque[Slot] = deque()
+        # How many threads send, or are woken to send; and the one that waits for company.
+        self._leaders = 0
+        self._first: Slot | None = None
+        # How many threads were woken and have not come with another request; and how many requests go without the rest.
+        self._woken, self._enough = 0, _NONE_ENOUGH
+
+    def woke(self, count: int, waiting: int) -> None:
+        """So many threads are about to have their answers, and are likely to ask again; others wait for theirs."""
+        with self._lock:
+            together = self._woken + count + waiting
+            if together >= HALVED:
+                self._woken, self._enough = self._woken + count, (together + 1) // 2
+            else:
+                self._woken, self._enough = 0, _NONE_ENOUGH
 
     def wait(self, slot: Slot) -> None:
         """Returns when the request has its answer or cannot be sent, or its time is over."""
         try:
             self._enter(slot)
-            while slot.answer is None and slot.error is None and (slot.leads or slot.sleep(slot.until)):
+            while slot.answer is None and slot.error is None and (slot.leads or self._wait(slot)):
                 if slot.leads:
                     self._lead(slot)
         finally:
@@ -78,8 +113,40 @@ class Flights:
     def _enter(self, slot: Slot) -> None:
         with self._lock:
             self._waiting.append(slot)
-            if not self._busy:
-                self._busy = slot.leads = True
+            if self._woken or self._leaders:
+                self._woken = max(self._woken - 1, 0)
+                if not self._complete():
+                    if not self._leaders and self._first is None:
+                        self._first = slot
+                    return
+            self._appoint(slot)
+
+    def _complete(self) -> bool:
+        """Whether what waits is to be sent now, beside what is on its way."""
+        waiting = len(self._waiting)
+        if waiting >= self._enough:
+            return self._leaders < MAX_FLIGHTS
+        if self._woken:
+            return False
+        return not self._leaders or (waiting >= NEXT_FLIGHT and self._leaders < MAX_FLIGHTS)
+
+    def _appoint(self, slot: Slot) -> None:
+        self._leaders += 1
+        self._first, slot.leads = None, True
+
+    def _wait(self, slot: Slot) -> bool:
+        """Until something changes; False when the time is over."""
+        if slot is not self._first:
+            return slot.sleep(slot.until)
+        if slot.sleep(min(slot.until, time.monotonic() + COMPANY_S)):
+            return True
+        if time.monotonic() >= slot.until:
+            return False
+        with self._lock:
+            if slot is self._first:
+                self._woken, self._enough = 0, _NONE_ENOUGH
+                self._appoint(slot)
+        return True
 
     def _lead(self, slot: Slot) -> None:
         """Sends all that wait, and hands the sending on."""
@@ -87,7 +154,7 @@ class Flights:
             slots = list(self._waiting)
             self._waiting.clear()
         try:
-            outcomes = self._send([other.post for other in slots], slot.until)
+            outcomes = self._send([other.post for other in slots], slot.until) if slots else []
         except TransportError as error:
             self._failed(slot, slots, error)
         except BaseException:  # this thread was interrupted: what it carried is left to the others
@@ -115,13 +182,16 @@ class Flights:
     def _leave(self, slot: Slot) -> None:
         with self._lock, suppress(ValueError):
             self._waiting.remove(slot)
-        if slot.leads:
+        if slot.leads or slot is self._first:
             self._hand_on(slot)
 
     def _hand_on(self, slot: Slot) -> None:
         with self._lock:
-            slot.leads = False
-            self._busy = bool(self._waiting)
-            if self._busy:
-                self._waiting[0].leads = True
+            if slot.leads:
+                slot.leads = False
+                self._leaders -= 1
+            if slot is self._first:
+                self._first = None
+            if self._waiting and not self._leaders and self._first is None:
+                self._appoint(self._waiting[0])
                 self._waiting[0].wake()

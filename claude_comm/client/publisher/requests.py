@@ -14,7 +14,7 @@ from contextlib import suppress
 from claude_comm.client.identity import Identity, identify
 from claude_comm.client.publisher.batching import Batcher
 from claude_comm.client.publisher.replies import Mailbox
-from claude_comm.client.publisher.request_flights import Flights, Slot
+from claude_comm.client.publisher.request_flights import HALVED, Flights, Slot
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
 from claude_comm.errors import ReplyTimeout, TransportError
@@ -58,6 +58,10 @@ class Requests:
             raise
         return slot.answer or self._last_look(id_, slot, target, timeout_s)
 
+    def expect_again(self, count: int) -> None:
+        """So many threads are about to be woken by their answers."""
+        self._flights.woke(count, max(self._mailbox.waiting - count, 0))
+
     def close(self) -> None:
         """Ends the thread, and leaves nothing on the server."""
         self._stop.set()
@@ -99,8 +103,13 @@ def _read(owner: weakref.ref[Requests], client: Client, mailbox: Mailbox[Slot], 
     reached = True
     while not stop.is_set() and owner() is not None:
         try:
-            client.run(mailbox.reading())
+            arrived = client.run(mailbox.reading())
             reached = True
+            if mailbox.waiting >= HALVED and (requests := owner()) is not None:
+                requests.expect_again(len(arrived))
+                del requests
+            mailbox.hand_over(arrived)
+            del arrived  # nothing of it is kept while this reads
         except TransportError as error:
             if reached:
                 mailbox.unreachable(error)

@@ -34,8 +34,9 @@ class Asking:
             sent.append([str(command.args[0]) + " BLOCK" * ("BLOCK" in command.args) for command in effect.commands])  # type: ignore[union-attr]
             try:
                 effect = reading.throw(answer) if isinstance(answer, Exception) else reading.send(answer)
-            except StopIteration:
+            except StopIteration as stop:
                 effect = None
+                self.mailbox.hand_over(stop.value)
         assert effect is None
         return sent
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from claude_comm.client.publisher import request_flights
 from claude_comm.client.publisher.request_flights import Flights, Slot
 from claude_comm.effects import Post
 from claude_comm.envelope import Envelope
@@ -69,7 +70,7 @@ def test_requests_that_come_during_a_flight_share_the_next() -> None:
     for each in (first, *others):
         each.put(ANSWER)
     assert ended(threads)
-    assert not flights._busy
+    assert flights._leaders == 0
 
 
 def test_each_has_its_own_refusal() -> None:
@@ -151,3 +152,124 @@ def test_an_interrupted_sender_hands_the_sending_on(monkeypatch: pytest.MonkeyPa
     second.put(ANSWER)
     assert ended(threads)
     assert interrupted
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Company is waited for as long as a test may take."""
+    monkeypatch.setattr(request_flights, "COMPANY_S", PATIENCE_S)
+
+
+def entering(flights: Flights, slots: Sequence[Slot]) -> list[threading.Thread]:
+    """Threads that wait for these, one behind the other."""
+    threads = []
+    for each in slots:
+        before = flights._leaders, len(flights._waiting)
+        threads.append(threading.Thread(daemon=True, target=flights.wait, args=(each,)))
+        threads[-1].start()
+        wait_until(lambda before=before: (flights._leaders, len(flights._waiting)) != before)
+    return threads
+
+
+@pytest.mark.usefixtures("patient")
+def test_threads_that_were_woken_together_send_in_halves_one_beside_the_other() -> None:
+    server = Server()
+    flights, slots = Flights(server.send), [slot(b"%d" % n) for n in range(32)]
+    flights.woke(32, 0)
+    threads = entering(flights, slots[:15])
+    assert server.flights == []
+    threads += entering(flights, slots[15:])
+    # The first half is not confirmed yet.
+    wait_until(lambda: len(server.flights) == 2)
+    assert [set(flight) for flight in server.flights] == [
+        {each.post.body for each in slots[:16]},
+        {each.post.body for each in slots[16:]},
+    ]
+    server.gate.set()
+    for each in slots:
+        each.put(ANSWER)
+    assert ended(threads)
+    assert flights._leaders == 0
+
+
+@pytest.mark.usefixtures("patient")
+def test_those_whose_company_waits_for_answers_are_half_of_all() -> None:
+    server = Server()
+    server.gate.set()
+    flights, slots = Flights(server.send), [slot(b"%d" % n) for n in range(10)]
+    flights.woke(10, 10)
+    threads = entering(flights, slots[:9])
+    assert server.flights == []
+    threads += entering(flights, slots[9:])
+    wait_until(lambda: server.flights)
+    assert len(server.flights[0]) == 10
+    for each in slots:
+        each.put(ANSWER)
+    assert ended(threads)
+
+
+def test_company_that_does_not_come_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    server.gate.set()
+    flights, first, second = Flights(server.send), slot(b"first"), slot(b"second")
+    flights.woke(32, 0)
+    threads = entering(flights, [first])
+    wait_until(lambda: server.flights == [[b"first"]] and not flights._leaders)
+    monkeypatch.setattr(request_flights, "COMPANY_S", PATIENCE_S)
+    threads.append(threading.Thread(daemon=True, target=flights.wait, args=(second,)))
+    threads[-1].start()
+    wait_until(lambda: len(server.flights) == 2)
+    first.put(ANSWER)
+    second.put(ANSWER)
+    assert ended(threads)
+
+
+@pytest.mark.usefixtures("patient")
+def test_few_that_were_woken_together_do_not_wait_for_each_other() -> None:
+    server = Server()
+    server.gate.set()
+    flights, lone = Flights(server.send), slot(b"lone")
+    flights.woke(8, 0)
+    threads = [threading.Thread(daemon=True, target=flights.wait, args=(lone,))]
+    threads[0].start()
+    wait_until(lambda: server.flights == [[b"lone"]])
+    lone.put(ANSWER)
+    assert ended(threads)
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_waits_for_company_is_woken_by_its_answer() -> None:
+    server = Server()
+    server.gate.set()
+    flights, slots = Flights(server.send), [slot(b"%d" % n, 100 * PATIENCE_S) for n in range(16)]
+    flights.woke(32, 0)
+    threads = entering(flights, slots)
+    wait_until(lambda: server.flights)
+    for each in slots:
+        each.put(ANSWER)
+    assert ended(threads)
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_leaves_while_it_waits_for_company_leaves_the_sending_to_the_next() -> None:
+    server = Server()
+    server.gate.set()
+    flights, first, second = Flights(server.send), slot(b"first"), slot(b"second")
+    flights.woke(32, 0)
+    threads = entering(flights, [first, second])
+    first.fail(ServerUnreachable("redis://x", "no reply"))
+    wait_until(lambda: server.flights)
+    assert server.flights == [[b"second"]]
+    second.put(ANSWER)
+    assert ended(threads)
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_waits_for_company_until_its_time_is_over_is_not_sent() -> None:
+    server = Server()
+    flights = Flights(server.send)
+    flights.woke(32, 0)
+    flights.wait(slot(b"brief", 0.05))
+    assert server.flights == []
+    assert flights._first is None
+    assert not flights._waiting

@@ -30,6 +30,8 @@ from claude_comm import (
     RetryPolicy,
     Settings,
 )
+from claude_comm.client.consumer.delivery import Delivery
+from claude_comm.client.publisher.request_flights import HALVED, Flights
 from claude_comm.delivery.reply import REPLY_TYPE, ReplyAddress, address
 from claude_comm.effects import Command
 from claude_comm.errors import (
@@ -207,6 +209,30 @@ def test_threads_share_one_reading_and_each_gets_its_own_answer(client: Client, 
         assert answers == [2 * n for n in range(400)]
         assert len([thread for thread in threading.enumerate() if thread.name == "replies"]) == 1
         assert len(streams_of_replies(client, settings)) == 1
+
+
+def test_threads_whose_answers_come_together_are_expected_to_ask_together(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[tuple[int, int]] = []
+    monkeypatch.setattr(Flights, "woke", lambda _, count, waiting: woken.append((count, waiting)))
+    with Consumer("slow", settings=settings) as consumer, asking(settings) as publisher:
+        consumer.read(wait_s=0)
+        with ThreadPoolExecutor(HALVED) as pool:
+            answers = [pool.submit(publisher.request, "slow", number) for number in range(HALVED)]
+            deliveries: list[Delivery] = []
+            while len(deliveries) < HALVED:
+                deliveries += consumer.read()
+            assert woken == []
+            for delivery in deliveries[:2]:
+                consumer.reply(delivery, delivery.payload())
+                consumer.ack(delivery)
+            wait_until(lambda: woken)
+            for delivery in deliveries[2:]:
+                consumer.reply(delivery, delivery.payload())
+                consumer.ack(delivery)
+            assert sorted(answer.result(PATIENCE_S) for answer in answers) == list(range(HALVED))
+    assert woken[0] in {(1, HALVED - 1), (2, HALVED - 2)}
 
 
 def test_tasks_share_one_reading_and_answers_come_in_any_order(settings: Settings) -> None:
