@@ -113,7 +113,8 @@ def pages() -> dict[Path, str]:
     return {
         **{FOLDER / f"{name}.md": page for name, page in written.items()},
         **{FOLDER / "diagrams" / f"{name}.svg": picture for name, picture in pictures.items()},
-        FOLDER / "vectors.json": vectors(),
+        FOLDER / "vectors.json": vectors("wire_vectors.py", "vectors"),
+        FOLDER / "seals.json": vectors("seal_vectors.py", "seals"),
     }
 
 
@@ -255,9 +256,9 @@ def _arguments(function: Any) -> str:
     return ast.unparse(arguments)
 
 
-def vectors() -> str:
-    """Those of `wire_vectors.py`, which lies beside this file."""
-    return str(runpy.run_path(str(FOLDER / "wire_vectors.py"))["vectors"]())
+def vectors(file: str, function: str) -> str:
+    """What that function returns of a file that lies beside this one."""
+    return str(runpy.run_path(str(FOLDER / file))[function]())
 
 
 if __name__ == "__main__":

@@ -75,8 +75,28 @@ class Sizes:
         faded = self._largest * _FADE if self.peak else 0
         self._largest = max(largest_bytes, faded, 1)
         self.peak = max(self.peak, largest_bytes)
-        if count >= self._grown:
-            self._grown = count * GROWTH
+        self._grown = max(self._grown, count * GROWTH)
+
+
+class Flights:
+    """Where messages that were signed together end, as far as the entries that were read tell it.
+
+    Whoever has all of them checks them in half the time, so a read should end where they do: those to come are taken to
+    be sent together as those before them were.
+    """
+
+    def __init__(self) -> None:
+        self._left, self._size = 0, 1
+
+    def saw(self, left: int, size: int) -> None:
+        """Behind the last entry that was read, so many are left of the `size` that it was signed with."""
+        self._left, self._size = left, size
+
+    def ending(self, count: int, requested: int) -> int:
+        """How many to ask for, `count` at most, when so many are requested already: so that they end with a flight,
+        where that leaves a whole one."""
+        over = (requested + count - self._left) % self._size
+        return count - over if count - over >= self._size else count
 
 
 class Ahead:

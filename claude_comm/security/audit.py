@@ -16,7 +16,7 @@ from claude_comm.errors import DecodeError, TooLarge
 from claude_comm.names import TOPIC_PREFIX, Keys, Stream
 from claude_comm.security.checking import Claim, Claims, EntryVerifier
 from claude_comm.security.sealed import seal_of
-from claude_comm.security.signing import Seal
+from claude_comm.security.signing import Seal, messages_in
 
 # Of each stream as many entries are named.
 MOST_NAMED = 20
@@ -81,7 +81,7 @@ class StreamAuditor:
                 self._seen(claim.seal)
 
     def result(self) -> StreamAudit:
-        missing = sum(size - len(leaves) for size, leaves in self._batches.values())
+        missing = sum(_missing(size, leaves) for size, leaves in self._batches.values())
         return StreamAudit(
             self._stream.key, self._entries, self._signed, dict(self._doubts), self._named, dict(self._by_key), missing
         )
@@ -101,3 +101,8 @@ class StreamAuditor:
         if len(seal.place) > 1:
             leaf, last = seal.place[0], seal.place[1]
             self._batches.setdefault(seal.signature, (last + 1, set()))[1].add(leaf)
+
+
+def _missing(size: int, leaves: set[int]) -> int:
+    """How many messages of a tree were not seen: its last leaf is none, unless it was seen."""
+    return (size if size - 1 in leaves else messages_in(size)) - len(leaves)

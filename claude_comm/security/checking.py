@@ -5,7 +5,7 @@ Law: total. Every entry gets a `Trust`; the reason of one that is not trusted is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ import msgspec
 from claude_comm.names import COLLECTOR
 from claude_comm.security import sealed, signed_fields
 from claude_comm.security.keyring import Key, Keyring
-from claude_comm.security.signing import KEY_ID_BYTES, BatchVerifier, Seal, Verify
+from claude_comm.security.signing import KEY_ID_BYTES, BatchVerifier, Run, Seal, Verify
 
 # What ends the key of a stream of events.
 _EVENTS = ":events"
@@ -61,28 +61,21 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 class Claims(msgspec.Struct, frozen=True):
     """Many of one stream, in its order, column by column: to make one of each would cost as much as its hash. Of the
-    `heads`, their seals, the places do not count: those stand in a column of their own."""
+    `heads`, their seals, the places do not count: `at` gives one whole."""
 
     bodies: Sequence[bytes]
     heads: Sequence[Seal | None]
-    places: Sequence[bytes]
     sources: Sequence[str]
-    entries: Sequence[str]
+    at: Callable[[int], Claim]
 
     @staticmethod
     def of(claims: Sequence[Claim]) -> Claims:
         return Claims(
             [claim.body for claim in claims],
             [claim.seal for claim in claims],
-            [claim.seal.place if claim.seal is not None else b"" for claim in claims],
             [claim.source for claim in claims],
-            [claim.entry for claim in claims],
+            claims.__getitem__,
         )
-
-    def at(self, place: int) -> Claim:
-        head = self.heads[place]
-        seal = None if head is None else Seal(head.key, head.signature, self.places[place])
-        return Claim(self.bodies[place], seal, self.sources[place], self.entries[place])
 
 
 def _picked(column: Sequence[T], runs: Sequence[slice]) -> Sequence[T]:
@@ -113,30 +106,31 @@ class EntryVerifier:
         Nearly all that is sent together is read together, also where others send meanwhile: a whole batch costs one
         look at its root.
         """
+        batches = _by_signature(claims.heads)
+        runs = [self._believable(stream, claims, slices) for slices in batches.values()]
         unproved = [
             place
-            for runs in _by_signature(claims.heads).values()
-            if not self._believed(stream, claims, runs)
-            for run in runs
-            for place in range(run.start, run.stop)
+            for slices, fits in zip(batches.values(), self._batches.all_fit(stream, runs), strict=True)
+            if not fits
+            for part in slices
+            for place in range(part.start, part.stop)
         ]
         judged = ((place, self.judge(stream, claims.at(place))) for place in sorted(unproved))
         return {place: doubt for place, doubt in judged if doubt is not None}
 
-    def _believed(self, stream: str, claims: Claims, runs: Sequence[slice]) -> bool:
-        """Whether those in these parts, which have one signature, are a batch of one source, all of it or a part, in
-        its order. False says nothing about each of them."""
-        first, last = claims.at(runs[0].start), claims.at(runs[-1].stop - 1)
+    def _believable(self, stream: str, claims: Claims, slices: Sequence[slice]) -> Run | None:
+        """Those in these parts, which have one signature, where its key speaks for all of them, if it is theirs."""
+        first, last = claims.at(slices[0].start), claims.at(slices[-1].stop - 1)
         if first.seal is None or last.seal is None:
-            return False
+            return None
         key = self._keys.get(first.seal.key)
         # Ids rise, so the moments of all lie between those of the first and the last.
         if key is None or not (key.holds(first.stored_ms) and key.holds(last.stored_ms)):
-            return False
-        sources = _picked(claims.sources, runs)
+            return None
+        sources = _picked(claims.sources, slices)
         if not may_speak(key, stream, first.source) or sources.count(first.source) != len(sources):
-            return False
-        return self._batches.all_fit(key.public, stream, _picked(claims.bodies, runs), first.seal, last.seal)
+            return None
+        return Run(key.public, _picked(claims.bodies, slices), first.seal, last.seal)
 
     def judge(self, stream: str, claim: Claim) -> Doubted | None:
         """`doubt` of one claim."""
@@ -177,10 +171,15 @@ def _by_signature(heads: Sequence[Seal | None]) -> dict[bytes, list[slice]]:
     """Where those stand that have one signature: mostly one after another. Those without one, under none."""
     runs: dict[bytes, list[slice]] = {}
     start = 0
-    for signature, equal in groupby([head.signature if head is not None else b"" for head in heads]):
-        end = start + len(list(equal))
-        runs.setdefault(signature, []).append(slice(start, end))
-        start = end
+    # What was signed together mostly shares one object.
+    for _, equal in groupby(heads, id):
+        same = list(equal)
+        slices = runs.setdefault(same[0].signature if same[0] is not None else b"", [])
+        if slices and slices[-1].stop == start:
+            slices[-1] = slice(slices[-1].start, start + len(same))
+        else:
+            slices.append(slice(start, start + len(same)))
+        start += len(same)
     return runs
 
 

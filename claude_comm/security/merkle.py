@@ -1,6 +1,7 @@
 """Merkle trees as RFC 9162, section 2.1, has them: one root for many messages, and a short path for each of them.
 
-Law: a leaf and an inner node are hashed under different prefixes, so that neither is ever taken for the other.
+Law: a leaf and an inner node are hashed under different prefixes, so that neither is ever taken for the other. No
+MessagePack value begins with `0xc1`, as a digest leaf does, so that no message is ever taken for one.
 
 Theory. Signing a message costs 30 us and checking it 75; hashing one costs 1. Messages that are sent together are the
 leaves of a tree, in their order:
@@ -10,16 +11,33 @@ leaves of a tree, in their order:
 One signature of the root covers all of them. Who holds the second message and its path `a, c` computes the root again,
 without the other messages. The tree of RFC 9162 splits at the largest power of two below the number of leaves; pairing
 the nodes of each level from the left, and taking an odd last one up as it is, gives the same tree.
+
+The digest leaf. Who holds all messages of a tree would hash each of them, and then each node: two short hashes a
+message. The digest leaf holds one long hash of them all, which is cheaper:
+
+    leaf n = DIGEST_DOMAIN + SHA-256(length of each message, 4 bytes, then the messages, end to end) + mark
+
+The lengths keep apart messages whose bytes are the same end to end. In a tree of n + 1 leaves it stands last, so that
+it, and nothing else, is ever on the right of the way from leaf n - 1 to the root: the path of the last message holds
+its hash, and proves that it was signed. To readers that know nothing of it, it is a message that they never see.
+
+The mark, 32 bytes, names the tree that the same key signed for the same stream just before: the SHA-256 of what was
+signed of that and of its signature. Who believes the one tree believes the other: of trees that are read together, one
+after another, only the signature of the last one is looked at. The first tree of those that are sent together has none.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 # RFC 9162, section 2.1.1. To copy a hash that has begun takes a tenth less than to begin one.
 _LEAF, _NODE = sha256(b"\x00"), sha256(b"\x01")
 HASH_BYTES = 32
+DIGEST_DOMAIN = b"\xc1claude-comm digest 1\x00"
+# A tree of fewer messages has no digest: they are hashed as quickly one by one.
+LEAST_DIGESTED = 16
 
 
 def leaf_hash(message: bytes) -> bytes:
@@ -122,3 +140,15 @@ def siblings(index: int, size: int, path: bytes) -> Iterator[tuple[bytes, bool]]
         index, last = index >> 1, last >> 1
     if at != len(path):
         raise ValueError("the path is too long for its tree")
+
+
+def digest_leaf(messages: Sequence[bytes], mark: bytes = b"") -> bytes:
+    """The digest leaf of these, all messages of a tree in their order; `mark` is that of the tree before."""
+    lengths = struct.pack(f">{len(messages)}I", *map(len, messages))
+    return DIGEST_DOMAIN + sha256(b"".join((lengths, *messages))).digest() + mark
+
+
+def mark_of(signed: bytes, signature: bytes) -> bytes:
+    """What names a tree in the digest leaf of the next one: `signed` has one length beside its stream, so no two trees
+    have one mark."""
+    return sha256(signature + signed).digest()

@@ -11,7 +11,7 @@ from typing import NamedTuple, overload
 
 from claude_comm.effects import Post
 from claude_comm.security import sealed
-from claude_comm.security.signing import MAX_LEAVES, Seal, Signer
+from claude_comm.security.signing import MAX_MESSAGES, Seal, Signer
 
 
 class Tree(NamedTuple):
@@ -28,10 +28,11 @@ class Sealing(Sequence[Post]):
     def __init__(self, signer: Signer, stream: str, posts: Sequence[Post]) -> None:
         self._signer, self.stream, self._posts = signer, stream, posts
         self._trees: list[Tree] = []
+        self._mark = b""
 
     def trees(self) -> Iterator[Tree]:
         """All of them in their order, each sealed when it is asked for."""
-        return map(self._tree, range((len(self._posts) + MAX_LEAVES - 1) // MAX_LEAVES))
+        return map(self._tree, range((len(self._posts) + MAX_MESSAGES - 1) // MAX_MESSAGES))
 
     def __len__(self) -> int:
         return len(self._posts)
@@ -47,17 +48,18 @@ class Sealing(Sequence[Post]):
         return self._post(places) if isinstance(places, int) else list(map(self._post, places))
 
     def _post(self, place: int) -> Post:
-        number, at = divmod(place, MAX_LEAVES)
+        number, at = divmod(place, MAX_MESSAGES)
         tree = self._tree(number)
         whole = Seal(tree.seal.key, tree.seal.signature, tree.places[at])
         return Post(self.stream, sealed.join(tree.bodies[at], whole))
 
     def _tree(self, number: int) -> Tree:
         while len(self._trees) <= number:
-            start = len(self._trees) * MAX_LEAVES
-            bodies = [post.body for post in self._posts[start : start + MAX_LEAVES]]
-            ((seal, places),) = self._signer.heads(self.stream, bodies)
-            self._trees.append(Tree(bodies, seal, places))
+            start = len(self._trees) * MAX_MESSAGES
+            bodies = [post.body for post in self._posts[start : start + MAX_MESSAGES]]
+            signed = self._signer.tree(self.stream, bodies, self._mark)
+            self._mark = signed.mark
+            self._trees.append(Tree(bodies, signed.seal, signed.places))
         return self._trees[number]
 
 

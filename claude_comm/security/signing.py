@@ -10,10 +10,12 @@ entry:
 | `s` | 64 | Ed25519 over domain, key id, stream, number of leaves and root |
 | `p` | 2, and 32 each | place of the message in its tree, number of leaves less one, path; left out by a tree of one |
 
-A tree has at most 128 leaves: the path of a larger one would be longer than most messages, and a 128th of a signature
-is 0.25 us. Messages that are read together in the order of their tree, all of it or a part, cost two hashes each and
-one look at its root. The verifier remembers the nodes of trees whose signature it checked, so messages that come one
-after another cost two hashes each, and a message that comes alone costs its path and one signature.
+A tree has at most 128 leaves: the path of a larger one would be longer than most messages, and a 127th of a signature
+is 0.25 us. From 16 messages on the last leaf is no message, but a digest of them all (`security.merkle`). All messages
+of such a tree, read together in its order, are proved by the digest and the path of the last one: one hash, and one
+look at the root, or none where the digest of a later tree names this one. A part of a tree, or one without a digest,
+costs two hashes a message and one look at its root. The verifier remembers the nodes of trees whose signature it
+checked: messages that come one after another cost two hashes each, and a lone one its path and one signature.
 
 A path is there to prove that a message stands under the root. Where the messages around it prove that already, nobody
 looks at its own: one that is wrong does no harm there, because the bytes are those that were signed, for this stream.
@@ -22,23 +24,39 @@ Alone such a message is refused; only who signed it can have made it so.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from operator import add
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from claude_comm.security.merkle import leaf_hash, leaf_hashes, node_hash, run_root, siblings, tree
+from claude_comm.security.merkle import (
+    LEAST_DIGESTED,
+    digest_leaf,
+    leaf_hash,
+    leaf_hashes,
+    mark_of,
+    node_hash,
+    run_root,
+    siblings,
+    tree,
+)
 
 KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
+# How many leaves a tree has at most, and how many of them are messages.
 MAX_LEAVES = 128
+MAX_MESSAGES = MAX_LEAVES - 1
 _DOMAIN = b"claude-comm batch 1\x00"
 # Of at most this many trees the nodes are remembered: up to 60 KB each, where their messages came one by one.
 _REMEMBERED = 256
+
+# Several processes may sign with one key: so many trees of it may lie between one and the next of the same process.
+_MARKS = 8
 
 # The signature (64 bytes) of some bytes.
 Sign: TypeAlias = Callable[[bytes], bytes]
@@ -59,6 +77,15 @@ class Seal(msgspec.Struct, frozen=True, gc=False):
         return len(self.key) == KEY_ID_BYTES and len(self.signature) == SIGNATURE_BYTES and len(self.place) < 1 << 16
 
 
+class SignedTree(NamedTuple):
+    """The seal, without a place, of messages that were signed together, and the place of each; `mark` is for the digest
+    of the next ones."""
+
+    seal: Seal
+    places: Sequence[bytes]
+    mark: bytes = b""
+
+
 class Signer(msgspec.Struct, frozen=True):
     """A private key, as what it can do: its id, and signing."""
 
@@ -67,11 +94,13 @@ class Signer(msgspec.Struct, frozen=True):
 
     def seal(self, stream: str, bodies: Sequence[bytes]) -> list[Seal]:
         """The seals of envelopes that go to one stream, in their order."""
-        return [
-            Seal(self.key_id, whole.signature, place)
-            for whole, places in self.heads(stream, bodies)
-            for place in places
-        ]
+        seals: list[Seal] = []
+        mark = b""
+        for start in range(0, len(bodies), MAX_MESSAGES):
+            tree = self.tree(stream, bodies[start : start + MAX_MESSAGES], mark)
+            seals += [Seal(self.key_id, tree.seal.signature, place) for place in tree.places]
+            mark = tree.mark
+        return seals
 
     def seal_lone(self, stream: str, body: bytes) -> Seal:
         """The same for one."""
@@ -81,9 +110,19 @@ class Signer(msgspec.Struct, frozen=True):
         """The signature of one that is sent alone: its hash is the root."""
         return self.sign(statement(self.key_id, stream, 1, leaf_hash(body)))
 
-    def heads(self, stream: str, bodies: Sequence[bytes]) -> list[tuple[Seal, list[bytes]]]:
-        """The same by tree: the seal of its messages without a place, and their places."""
-        return [self._tree(stream, bodies[start : start + MAX_LEAVES]) for start in range(0, len(bodies), MAX_LEAVES)]
+    def tree(self, stream: str, bodies: Sequence[bytes], mark: bytes = b"") -> SignedTree:
+        """Signs up to `MAX_MESSAGES` envelopes, at least one, together; `mark` is that of the tree before it, of the
+        same stream."""
+        if len(bodies) == 1:
+            return SignedTree(self.seal_lone(stream, bodies[0]), [b""])
+        digested = len(bodies) >= LEAST_DIGESTED
+        leaves = [*bodies, digest_leaf(bodies, mark)] if digested else bodies
+        top, paths = tree(leaves)
+        signed = statement(self.key_id, stream, len(leaves), top)
+        signature = self.sign(signed)
+        # A digest has a path as well, which nobody needs.
+        places = list(map(add, _starts(len(leaves))[: len(bodies)], paths))
+        return SignedTree(Seal(self.key_id, signature), places, mark_of(signed, signature) if digested else b"")
 
     def seal_all(self, posts: Sequence[tuple[str, bytes]]) -> list[Seal]:
         """The seals of (stream, envelope) that are sent together; those for one stream share a tree."""
@@ -96,13 +135,6 @@ class Signer(msgspec.Struct, frozen=True):
             chosen = list(places)
             seals.update(zip(chosen, self.seal(stream, [posts[at][1] for at in chosen]), strict=True))
         return [seals[at] for at in range(len(posts))]
-
-    def _tree(self, stream: str, bodies: Sequence[bytes]) -> tuple[Seal, list[bytes]]:
-        if len(bodies) == 1:
-            return self.seal_lone(stream, bodies[0]), [b""]
-        top, paths = tree(bodies)
-        seal = Seal(self.key_id, self.sign(statement(self.key_id, stream, len(bodies), top)))
-        return seal, list(map(add, _starts(len(bodies)), paths))
 
 
 def key_id(public: bytes) -> bytes:
@@ -126,6 +158,19 @@ def _stands(place: bytes) -> tuple[int, int]:
     return (place[0], place[1] + 1) if place else (0, 1)
 
 
+def flight_of(place: bytes) -> tuple[int, int]:
+    """How many messages stand behind that one in its tree, and how many are in it. Total, whatever a place holds."""
+    if len(place) < 2:
+        return 0, 1
+    messages = messages_in(place[1] + 1)
+    return max(messages - 1 - place[0], 0), messages
+
+
+def messages_in(leaves: int) -> int:
+    """How many messages a tree of so many leaves has, as it is signed here."""
+    return leaves - 1 if leaves > LEAST_DIGESTED else leaves
+
+
 # What a node is joined with, whether that stands on its left, and the node above the two.
 _Step: TypeAlias = tuple[bytes, bool, bytes]
 
@@ -138,6 +183,57 @@ class _Tree(msgspec.Struct, frozen=True):
     steps: dict[bytes, _Step] = {}
 
 
+class Run(NamedTuple):
+    """Messages under one signature, as they were read one after another; the seals of the ends, and their key."""
+
+    public: bytes
+    bodies: Sequence[bytes]
+    first: Seal
+    last: Seal
+
+
+class _Link(NamedTuple):
+    """The tree that a run belongs to, if its root was signed; the mark of it, and of the tree that its digest names."""
+
+    tree: _Tree
+    mark: bytes
+    before: bytes = b""
+
+
+def _digested(run: Run, marks: Iterable[bytes]) -> tuple[_Tree, bytes] | None:
+    """The tree of these, if they are all messages of one and its digest is theirs; and which of the marks it names.
+    Raises ValueError or IndexError for a place that is none."""
+    (low, _), (high, size) = _stands(run.first.place), _stands(run.last.place)
+    if low or high != size - 2 or len(run.bodies) != size - 1 or size <= LEAST_DIGESTED:
+        return None
+    way = list(siblings(high, size, run.last.place[2:]))
+    rights = [sibling for sibling, on_left in way if not on_left]
+    leaf = digest_leaf(run.bodies)
+    named = next((mark for mark in (*marks, b"") if rights == [leaf_hash(leaf + mark)]), None)
+    if named is None:
+        return None
+    node = leaf_hash(run.bodies[-1])
+    for sibling, on_left in way:
+        node = node_hash(sibling, node) if on_left else node_hash(node, sibling)
+    return _Tree(size, node), named
+
+
+def _hashed(run: Run) -> _Tree:
+    """The tree in which these stand one after another, all of it or a part. Raises ValueError or IndexError where they
+    stand in none."""
+    (low, size), (high, _) = _stands(run.first.place), _stands(run.last.place)
+    if not 1 < len(run.bodies) == high - low + 1:
+        raise ValueError("the run is one message, or has gaps")
+    return _Tree(size, run_root(leaf_hashes(run.bodies), low, size, run.first.place[2:], run.last.place[2:]))
+
+
+def _linked(stream: str, run: Run, marks: Iterable[bytes]) -> _Link:
+    """Raises ValueError or IndexError where these stand in no tree one after another."""
+    tree, before = _digested(run, marks) or (_hashed(run), b"")
+    signed = statement(key_id(run.public), stream, tree.size, tree.root)
+    return _Link(tree, mark_of(signed, run.first.signature), before)
+
+
 class BatchVerifier:
     """Checks seals against public keys. Whether a key may speak for a module is decided by `checking`.
 
@@ -147,6 +243,8 @@ class BatchVerifier:
     def __init__(self, verify: Verify) -> None:
         self._verify = verify
         self._trees: OrderedDict[tuple[str, bytes, bytes], _Tree] = OrderedDict()
+        # Of each stream and key the marks of the trees that came last.
+        self._marks: dict[tuple[str, bytes], deque[bytes]] = {}
 
     def fits(self, public: bytes, stream: str, body: bytes, seal: Seal) -> bool:
         """Whether the holder of that key sealed this envelope for this stream. Total: whatever bytes a seal has."""
@@ -166,20 +264,44 @@ class BatchVerifier:
             return False
         return self._signed(public, stream, seal.signature, _Tree(size, node, way))
 
-    def all_fit(self, public: bytes, stream: str, bodies: Sequence[bytes], first: Seal, last: Seal) -> bool:
-        """Whether these, of which the ends have these seals, stand one after another in one batch, all of it or a part:
-        then a look at the root is one at all of them. False says nothing about each of them."""
-        if len(bodies) == 1:
-            return self.fits(public, stream, bodies[0], first)
-        try:
-            (low, size), (high, _) = _stands(first.place), _stands(last.place)
-            if high - low + 1 != len(bodies):
-                return False
-            top = run_root(leaf_hashes(bodies), low, size, first.place[2:], last.place[2:])
-        except (ValueError, IndexError):
-            return False
+    def all_fit(self, stream: str, runs: Sequence[Run | None]) -> list[bool]:
+        """Of each run of messages that were read together, whether all of it was sealed for this stream: a look at a
+        root is one at all below. False says nothing about each message."""
+        links = self._links(stream, runs)
+        fitting: list[bool] = []
+        vouched: set[tuple[bytes, bytes]] = set()
+        # The later ones vouch for those before them.
+        for run, link in zip(reversed(runs), reversed(links), strict=True):
+            fits = False
+            if run is not None and link is not None:
+                fits = (run.public, link.mark) in vouched or self._is_signed(stream, run, link)
+                if fits:
+                    vouched.add((run.public, link.before))
+            elif run is not None and len(run.bodies) == 1:
+                fits = self.fits(run.public, stream, run.bodies[0], run.first)
+            fitting.append(fits)
+        return fitting[::-1]
+
+    def _links(self, stream: str, runs: Sequence[Run | None]) -> list[_Link | None]:
+        """The trees that runs belong to. A digest names a tree of its own key alone: of what another one signed it
+        proves nothing."""
+        links: list[_Link | None] = []
+        for run in runs:
+            link = None
+            if run is not None:
+                marks = self._marks.setdefault((stream, run.public), deque(maxlen=_MARKS))
+                with suppress(ValueError, IndexError):
+                    link = _linked(stream, run, marks)
+                    marks.appendleft(link.mark)
+            links.append(link)
+        while len(self._marks) > _REMEMBERED:
+            del self._marks[next(iter(self._marks))]
+        return links
+
+    def _is_signed(self, stream: str, run: Run, link: _Link) -> bool:
         # Of a part, the rest comes with the next read.
-        return self._signed(public, stream, first.signature, _Tree(size, top), remember=len(bodies) < size)
+        remember = len(run.bodies) < link.tree.size - 1
+        return self._signed(run.public, stream, run.first.signature, link.tree, remember=remember)
 
     def _signed(self, public: bytes, stream: str, signature: bytes, tree: _Tree, *, remember: bool = True) -> bool:
         """Whether that is the signature of this tree."""

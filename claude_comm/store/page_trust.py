@@ -86,13 +86,14 @@ class PageTrust:
 def _claims(rows: Sequence[Sequence[bytes]], facts: Sequence[SentEntry | Happened]) -> Claims:
     """What entries say of who sent them, by their fields and the facts in them."""
     heads, places = _placed(rows) or _singly(rows)
-    return Claims(
-        [fields[1] if fields[0] == b"e" else _named(fields)[b"e"] for fields in rows],
-        heads,
-        places,
-        [fact.envelope.source for fact in facts],
-        [fact.entry_id for fact in facts],
-    )
+    bodies = [fields[1] if fields[0] == b"e" else _named(fields)[b"e"] for fields in rows]
+
+    def at(number: int) -> Claim:
+        head, fact = heads[number], facts[number]
+        seal = None if head is None else Seal(head.key, head.signature, places[number])
+        return Claim(bodies[number], seal, fact.envelope.source, fact.entry_id)
+
+    return Claims(bodies, heads, [fact.envelope.source for fact in facts], at)
 
 
 def _placed(rows: Sequence[Sequence[bytes]]) -> tuple[Sequence[Seal], Sequence[bytes]] | None:

@@ -30,7 +30,7 @@ from claude_comm.errors import (
 )
 from claude_comm.security import sealed
 from claude_comm.security.sealing import Sealing
-from claude_comm.security.signing import MAX_LEAVES
+from claude_comm.security.signing import MAX_MESSAGES
 from claude_comm.transport.connection import Connection, Opener
 from claude_comm.transport.opening import opener
 from claude_comm.transport.replies import Disconnected, ErrorReply
@@ -305,7 +305,7 @@ def _packed_sealed(posts: Sequence[Post]) -> bytes:
 
 
 # A part of whole trees has no more than the others.
-_TREES_PART = APPEND_PART - MAX_LEAVES
+_TREES_PART = APPEND_PART - MAX_MESSAGES
 
 
 def _trees_packed(posts: Sealing) -> Iterator[tuple[bytes, int]]:

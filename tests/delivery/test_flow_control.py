@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.delivery.flow_control import ENOUGH_SIGNED, HORIZON_S, Ahead, Sizes
+from claude_comm.delivery.flow_control import ENOUGH_SIGNED, HORIZON_S, Ahead, Flights, Sizes
 
 
 def test_the_first_read_takes_every_entry_to_be_the_largest_that_may_be_sent() -> None:
@@ -184,3 +184,27 @@ def test_replies_to_a_reader_that_signs_are_abreast_of_small_entries_alone() -> 
         sizes = Sizes(64 * 1024 * 1024, 8 * 1024 * 1024, enough=ENOUGH_SIGNED)
         sizes.saw(size_bytes, 10)
         assert sizes.abreast() is abreast
+
+
+@given(st.integers(1, 600), st.integers(0, 600), st.integers(1, 200), st.data())
+def test_a_read_ends_where_a_flight_ends_if_that_leaves_a_whole_one(
+    count: int, requested: int, size: int, data: st.DataObject
+) -> None:
+    flights, left = Flights(), data.draw(st.integers(0, size - 1))
+    assert flights.ending(count, requested) == count
+    flights.saw(left, size)
+    asked = flights.ending(count, requested)
+    if asked < count:
+        assert asked >= size
+        assert (requested + asked - left) % size == 0
+    # Another whole one would not have fitted.
+    assert count - asked < size
+
+
+def test_reads_that_end_a_little_short_for_a_flight_grow_as_others() -> None:
+    sizes = Sizes(1_000_000, 10_000)
+    assert sizes.fitting(0) == 100
+    sizes.saw(10, 90)
+    assert sizes.fitting(0) == 360
+    sizes.saw(10, 3)
+    assert sizes.fitting(0) == 360

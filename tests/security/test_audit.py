@@ -69,6 +69,17 @@ def test_of_a_batch_each_leaf_that_is_not_there_is_missing() -> None:
     assert audit.result().missing == 2
 
 
+@pytest.mark.parametrize(
+    ("leaves", "seen", "missing"),
+    [(16, range(15), 1), (17, range(16), 0), (17, range(17), 0), (17, range(1, 17), 1), (17, range(10), 6)],
+)
+def test_a_digest_is_no_message_that_is_missing(leaves: int, seen: Sequence[int], missing: int) -> None:
+    audit = auditor(KEYS.inbox("m"))
+    for leaf in seen:
+        audit._seen(Seal(b"k", b"s", bytes((leaf, leaves - 1))))
+    assert audit.result().missing == missing
+
+
 def test_a_verifier_remembers_so_many_batches() -> None:
     verifier = BatchVerifier(lambda *_: True)
     for number in range(_REMEMBERED + 3):

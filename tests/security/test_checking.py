@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from claude_comm.runtime.key_files import verify
+from claude_comm.runtime.key_files import KeyPair, verify
 from claude_comm.security.checking import Claim, Claims, EntryVerifier
 from claude_comm.security.signing import Seal
 from tests.support.signing import key_of, keyring_of
@@ -131,14 +131,26 @@ A2_PAIR, A2 = key_of("a")
 B2_PAIR, B2 = key_of("b")
 
 
+def _sent(source: str, pair: KeyPair, number: int, size: int, *, trees: int) -> list[list[Claim]]:
+    """Trees of that size that were signed one after another."""
+    flights, mark = [], b""
+    for tree in range(trees):
+        bodies = [b"%d/%d/%d" % (number, tree, at) for at in range(size)]
+        signed = pair.signer().tree(INBOX, bodies, mark)
+        places = zip(bodies, signed.places, strict=True)
+        flights.append([Claim(body, replace(signed.seal, place=place), source, "") for body, place in places])
+        mark = signed.mark
+    return flights
+
+
 def _flights(data: st.DataObject) -> list[Claim]:
     """Some flights of two modules, as they come to lie in a stream: mostly one after another, or mixed."""
     flights = []
-    for number, size in enumerate(data.draw(st.lists(st.sampled_from([1, 1, 2, 3, 5, 8]), min_size=1, max_size=4))):
+    for number, size in enumerate(
+        data.draw(st.lists(st.sampled_from([1, 1, 2, 3, 8, 15, 16, 17]), min_size=1, max_size=4))
+    ):
         source, pair = data.draw(st.sampled_from([("a", A2_PAIR), ("b", B2_PAIR)]))
-        bodies = [b"%d/%d" % (number, at) for at in range(size)]
-        seals = pair.signer().seal(INBOX, bodies)
-        flights.append([Claim(body, seal, source, "") for body, seal in zip(bodies, seals, strict=True)])
+        flights += _sent(source, pair, number, size, trees=data.draw(st.integers(1, 3)) if size > 8 else 1)
     if data.draw(st.booleans()):
         return [claim for flight in flights for claim in flight]
     mixed = []
@@ -210,10 +222,11 @@ def test_a_key_counts_for_each_message_of_a_flight_when_that_was_stored(
     pair, key = key_of("a", **times)
     bodies = [b"%d" % number for number in range(5)]
     seals = pair.signer().seal(INBOX, bodies)
-    claims = Claims(
-        bodies, seals, [seal.place for seal in seals], ["a"] * 5, [f"{10 + number}-0" for number in range(5)]
-    )
-    assert EntryVerifier(keyring_of(key), verify).doubts(INBOX, claims).keys() == doubted
+    claims = [
+        Claim(body, seal, "a", f"{10 + number}-0")
+        for number, (body, seal) in enumerate(zip(bodies, seals, strict=True))
+    ]
+    assert EntryVerifier(keyring_of(key), verify).doubts(INBOX, Claims.of(claims)).keys() == doubted
 
 
 @pytest.mark.parametrize("forged", range(4))
@@ -235,8 +248,9 @@ def test_a_message_that_was_sent_alone_has_no_path() -> None:
         assert (EntryVerifier(keyring_of(A2), verify).doubts(INBOX, claims) == {}) is fits
 
 
-def test_a_wrong_path_does_no_harm_where_its_flight_is_read_with_it_and_is_refused_alone() -> None:
-    bodies = [b"%d" % number for number in range(8)]
+@pytest.mark.parametrize("size", [8, 16])
+def test_a_wrong_path_does_no_harm_where_its_flight_is_read_with_it_and_is_refused_alone(size: int) -> None:
+    bodies = [b"%d" % number for number in range(size)]
     seals = A2_PAIR.signer().seal(INBOX, bodies)
     seals[3] = replace(seals[3], place=bytes(len(seals[3].place)))
     claims = _numbered([Claim(body, seal, "a", "") for body, seal in zip(bodies, seals, strict=True)])

@@ -6,11 +6,11 @@ from claude_comm.effects import Post
 from claude_comm.runtime.key_files import make_pair, verify
 from claude_comm.security import sealed
 from claude_comm.security.sealing import Sealing, streams_of
-from claude_comm.security.signing import MAX_LEAVES, BatchVerifier, Signer
+from claude_comm.security.signing import MAX_MESSAGES, BatchVerifier, Signer
 
 STREAM = "comm:{m:a}:inbox"
 PAIR = make_pair()
-POSTS = [Post(STREAM, b"\x81%d" % number) for number in range(10 * MAX_LEAVES + 1)]
+POSTS = [Post(STREAM, b"\x81%d" % number) for number in range(10 * MAX_MESSAGES + 1)]
 
 
 def test_each_has_its_seal_however_they_are_taken() -> None:
@@ -49,8 +49,8 @@ def test_a_tree_is_signed_once_and_not_before_it_is_asked_for() -> None:
     sealing = Sealing(Signer(signer.key_id, sign), STREAM, POSTS)
     trees = sealing.trees()
     assert not signed
-    assert next(trees).bodies == [post.body for post in POSTS[:MAX_LEAVES]]
-    assert len(sealing[:MAX_LEAVES]) == MAX_LEAVES
+    assert next(trees).bodies == [post.body for post in POSTS[:MAX_MESSAGES]]
+    assert len(sealing[:MAX_MESSAGES]) == MAX_MESSAGES
     assert len(signed) == 1
     assert [len(tree.bodies) for tree in trees][-1] == 1
     assert len(list(sealing.trees())) == len(signed) == 11

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_comm.runtime.key_files import make_pair, verify
-from claude_comm.security.signing import MAX_LEAVES, BatchVerifier, Seal, Signer
+from claude_comm.security.signing import MAX_MESSAGES, BatchVerifier, Run, Seal, Signer
 
 PAIR = make_pair()
 SIGNER = PAIR.signer()
@@ -33,7 +33,7 @@ def test_a_lone_message_is_a_tree_of_one() -> None:
     assert not BatchVerifier(verify).fits(PAIR.public, STREAM + "2", b"body", SIGNER.seal_lone(STREAM, b"body"))
 
 
-@given(st.lists(st.binary(max_size=30), min_size=1, max_size=2 * MAX_LEAVES + 3), st.randoms())
+@given(st.lists(st.binary(max_size=30), min_size=1, max_size=2 * MAX_MESSAGES + 3), st.randoms())
 def test_each_passes_alone_and_in_any_order(bodies: list[bytes], random: object) -> None:
     pairs = list(zip(bodies, SIGNER.seal(STREAM, bodies), strict=True))
     assert all(BatchVerifier(verify).fits(PAIR.public, STREAM, body, seal) for body, seal in pairs[:3])
@@ -43,7 +43,7 @@ def test_each_passes_alone_and_in_any_order(bodies: list[bytes], random: object)
 
 
 def test_a_batch_costs_one_signature_to_check() -> None:
-    bodies = [b"%d" % number for number in range(MAX_LEAVES)]
+    bodies = [b"%d" % number for number in range(MAX_MESSAGES)]
     counted = Counted()
     verifier = BatchVerifier(counted)
     for body, seal in zip(bodies, SIGNER.seal(STREAM, bodies), strict=True):
@@ -92,10 +92,10 @@ def _all_fit(
     public: bytes = PAIR.public,
     stream: str = STREAM,
 ) -> bool:
-    return verifier.all_fit(public, stream, bodies, seals[0], seals[-1])
+    return verifier.all_fit(stream, [Run(public, bodies, seals[0], seals[-1])]) == [True]
 
 
-@given(st.integers(1, MAX_LEAVES), st.data())
+@given(st.integers(1, MAX_MESSAGES), st.data())
 def test_a_batch_or_a_run_of_it_passes_at_one_look_and_nothing_else_does(size: int, data: st.DataObject) -> None:
     bodies = [b"%d" % number for number in range(size)]
     seals = SIGNER.seal(STREAM, bodies)

@@ -8,7 +8,7 @@ import pytest
 from claude_comm.effects import Post
 from claude_comm.runtime.key_files import make_pair
 from claude_comm.security.sealing import Sealing
-from claude_comm.security.signing import MAX_LEAVES
+from claude_comm.security.signing import MAX_MESSAGES
 from claude_comm.transport.pool import APPEND_BYTES, APPEND_PART, flights, packed, parts
 
 KIB = 1024
@@ -53,5 +53,5 @@ def test_posts_that_are_sealed_on_their_way_are_written_as_those_that_were_seale
     assert b"".join(together for together, _ in flown) == packed(list(Sealing(SIGNER, "s", posts)))
     assert sum(count for _, count in flown) == len(posts)
     assert all(1 <= count <= APPEND_PART for _, count in flown)
-    assert flown[0][1] <= MAX_LEAVES
+    assert flown[0][1] <= MAX_MESSAGES
     assert len(flown) <= 2 + len(posts) // APPEND_PART + 2 * sum(sizes) // APPEND_BYTES

@@ -27,15 +27,16 @@ from claude_comm.client.identity import Identity, identify, micros
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
-from claude_comm.delivery.flow_control import ENOUGH, ENOUGH_SIGNED, Sizes
+from claude_comm.delivery.flow_control import ENOUGH, ENOUGH_SIGNED, Flights, Sizes
 from claude_comm.effects import Operation, Pause, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
 from claude_comm.ops import later, pending
-from claude_comm.ops.consume import Reader, Why
+from claude_comm.ops.consume import Entry, Reader, Why
 from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Retried
 from claude_comm.registry.contracts import Contract
+from claude_comm.security.signing import flight_of
 from claude_comm.settings import Settings
 from claude_comm.telemetry.conventions import RETRY
 from claude_comm.telemetry.settlements import settling
@@ -63,6 +64,7 @@ class Subscription:
         self.in_flight = InFlight(self.identity, window, int(options.dedup_s * 1000))
         enough = ENOUGH if self.identity.signer is None else ENOUGH_SIGNED
         self._sizes = Sizes(options.prefetch_bytes, used.max_envelope_bytes, enough=enough)
+        self._flights = Flights()
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
         # None where this process tells nothing of its messages.
         self.telemetry = telemetry_of_process(used, module, self.identity.instance)
@@ -108,7 +110,7 @@ class Subscription:
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
         """New entries that are there already, and the acks, in one batch that may be sent long before its replies are
         read; None while another duty comes first, or when the bounds are reached."""
-        count = min(self._count(most), self._sizes.ahead())
+        count = self._flights.ending(min(self._count(most), self._sizes.ahead()), self.requested)
         return self._counted_read(count) if count and self._may_read_at_once() else None
 
     def reads_abreast(self) -> bool:
@@ -252,7 +254,7 @@ class Subscription:
 
     def _read(self, wait_ms: int, most: int | None) -> Operation[list[Delivery]]:
         deadline = time.monotonic() + wait_ms / 1000
-        count = self._count(most)
+        count = self._flights.ending(self._count(most), self.requested)
         if self.in_flight.has_acks() and self._may_read_at_once():
             turn_ms = self._turn_ms(deadline)
             if turn_ms and self.in_flight.few_acks(self.options.gather):
@@ -266,6 +268,7 @@ class Subscription:
         if not self._joined:
             yield from self._join()
             count = self._count(most)
+        count = self._flights.ending(count, self.requested)
         while True:
             yield from self._due.move()
             deliveries = yield from self._pending(count)
@@ -313,8 +316,14 @@ class Subscription:
             yield from self.settling()
             return (yield from self._new(wait_ms, count))
         entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms, at_once=at_once)
-        self.filled = len(entries) == count
+        self._arrived(entries, count)
         return (yield from self._admission.admit(reader, entries))
+
+    def _arrived(self, entries: Sequence[Entry], count: int) -> None:
+        """Of one stream, where so many were asked for."""
+        self.filled = len(entries) == count
+        if entries and entries[-1].head is not None:
+            self._flights.saw(*flight_of(entries[-1].place))
 
     def _join(self) -> Operation[None]:
         keys = self.identity.keys
@@ -332,7 +341,7 @@ class Subscription:
         if len(self.readers) == 1:
             reader = self.readers[0]
             entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
-            self.filled = len(entries) == count
+            self._arrived(entries, count)
             return (yield from self._admission.admit(reader, entries))
         arrived = yield from self._several.new(wait_ms, count)
         self.filled = self._several.filled

@@ -38,9 +38,8 @@ class Trust:
         claims = Claims(
             [entry.body or b"" for entry in entries],
             [entry.head for entry in entries],
-            [entry.place for entry in entries],
             [delivery.envelope.source for delivery in deliveries],
-            [entry.id for entry in entries],
+            lambda place: _claim(deliveries[place]),
         )
         doubts = [
             (deliveries[place], doubt)
@@ -63,3 +62,8 @@ class Trust:
         self._said.add(known)
         source, key = delivery.envelope.source, doubt.key.hex()
         self._log.warning("message.doubted", source=source, id=delivery.envelope.id, key=key, why=doubt.sentence)
+
+
+def _claim(delivery: Delivery) -> Claim:
+    entry = delivery.entry
+    return Claim(entry.body or b"", entry.seal, delivery.envelope.source, entry.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -11,16 +12,22 @@ import pytest
 
 from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.client import keyholders
+from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.options import Options
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import millis
 from claude_comm.delivery.retry import RetryPolicy
-from claude_comm.effects import Command
+from claude_comm.effects import Command, Operation
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
+from claude_comm.ops.consume import Entry, Reader
 from claude_comm.runtime import key_files, trusted_keys
+from claude_comm.security.merkle import digest_leaf, tree
+from claude_comm.security.sealed import seal_fields
+from claude_comm.security.signing import MAX_MESSAGES, Seal
 from claude_comm.transport.driver import Client, first_batch
 from tests.support.modules import running
+from tests.support.tiers import message
 from tests.support.waiting import wait_until
 
 
@@ -210,3 +217,53 @@ def test_a_reader_that_signs_reads_more_ahead(
     with closing(ahead):
         (command,) = first_batch(ahead).commands
     assert command.args[command.args.index("COUNT") + 1] in asked_for
+
+
+def test_an_iteration_reads_whole_flights_and_looks_at_one_signature_a_read(
+    signing: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bytes] = []
+    reads: list[int] = []
+
+    def counted(public: bytes, message: bytes, signature: bytes) -> bool:
+        looks.append(signature)
+        return verify(public, message, signature)
+
+    verify = key_files.verify
+    monkeypatch.setattr(key_files, "verify", counted)
+    with Publisher("a", settings=signing) as publisher, Consumer("b", settings=signing, batch=300) as consumer:
+        publisher.publish_many("b", range(20 * MAX_MESSAGES))
+        admission = consumer._subscription._admission
+        admit = admission.admit
+
+        def noted(reader: Reader, entries: Sequence[Entry]) -> Operation[list[Delivery]]:
+            reads.append(len(entries))
+            return admit(reader, entries)
+
+        monkeypatch.setattr(admission, "admit", noted)
+        found: list[int] = []
+        for delivery in consumer:
+            found.append(delivery.payload())
+            consumer.ack(delivery)
+            if len(found) == 10 * MAX_MESSAGES:
+                looks.clear()
+                reads.clear()
+            if len(found) == 20 * MAX_MESSAGES:
+                break
+    assert found == [*range(20 * MAX_MESSAGES)]
+    assert set(reads[:-1]) == {2 * MAX_MESSAGES}
+    assert len(looks) <= len(reads)
+
+
+def test_the_digest_of_a_flight_is_no_message(signing: Settings, client: Client, keys: Keys) -> None:
+    bodies = [message("a", target="b") for _ in range(16)]
+    signer = key_files.load(key_files.path_of(signing.home, "a")).signer()
+    signed = signer.tree(keys.inbox("b"), bodies)
+    _, paths = tree([*bodies, digest_leaf(bodies)])
+    own = Seal(signer.key_id, signed.seal.signature, bytes((16, 16)) + paths[16])
+    words = ("e", digest_leaf(bodies), *seal_fields(own))
+    client.data.one(Command(("XADD", keys.inbox("b"), "*", *words)))
+    with Consumer("b", settings=signing) as consumer:
+        assert read_all(consumer) == []
+    (reason,) = reasons(client, keys)
+    assert "not trusted" not in reason
