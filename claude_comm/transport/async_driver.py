@@ -36,15 +36,36 @@ class AsyncBegun(Generic[T]):
 
     def __init__(self, client: AsyncClient, operation: Operation[T], replies: AsyncPendingReplies) -> None:
         self._client, self._operation, self._replies = client, operation, replies
+        # Where the replies were taken in: what comes next, or the result where nothing does.
+        self._next: Effect | None = None
+        self._result: Any = None
+        self._over = False
 
     async def land(self) -> bool:
         """Waits for the replies and leaves the rest to `finish`; False if the server does not answer."""
         return await self._replies.land()
 
+    def arrived(self) -> bool:
+        """Whether the replies are there, or the server does not answer: then `land` does not wait. Never waits."""
+        return self._replies.arrived()
+
+    def over(self) -> bool:
+        """Takes in the replies, which have arrived; whether that is all: then `finish` asks the server nothing more."""
+        if self._next is None and not self._over:
+            try:
+                self._next = self._first_reply()
+            except StopIteration as stop:
+                self._result, self._over = stop.value, True
+        return self._over
+
     async def finish(self) -> T:
         """The operation's result. Land it before: to be interrupted here gives the operation up."""
         await self.land()
-        return await self._client._go_on(self._operation, self._first_reply)
+        following = None if self.over() else self._next
+        if following is not None:
+            return await self._client._go_on(self._operation, lambda: following)
+        result: T = self._result
+        return result
 
     def drop(self) -> None:
         """Gives the operation up: what the server did of it stands."""

@@ -279,6 +279,10 @@ class AsyncPendingReplies:
         self._last = False
         return self._connection
 
+    def arrived(self) -> bool:
+        """Whether they are there, or the server does not answer."""
+        return self._replies.done()
+
     async def land(self) -> bool:
         """Waits for them; False if the server does not answer. Whoever is cancelled here has given up nothing."""
         await asyncio.wait([self._replies])

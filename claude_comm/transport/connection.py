@@ -62,16 +62,36 @@ class Connection:
     def read(self, count: int) -> list[Any]:
         """The next `count` replies, error replies as values; within the time given with the last `send`."""
         replies: list[Any] = []
-        gets = self._reader.gets
-        while count:
+        self.complete(replies, count)
+        return replies
+
+    def complete(self, replies: list[Any], count: int) -> bool:
+        """Adds to `replies` what is missing of `count` in all; True."""
+        while not self._gather(replies, count):
+            self._receive()
+        return True
+
+    def complete_now(self, replies: list[Any], count: int) -> bool:
+        """The same of what has come, without waiting; whether that is all. Over TLS, which may need several reads for
+        one reply, nobody knows what has come: nothing."""
+        while not self._gather(replies, count):
+            if not (self._kernel_waits and self._idle.poll(0)):
+                return False
+            self._receive()
+        return True
+
+    def _gather(self, replies: list[Any], count: int) -> bool:
+        """Adds to `replies` what was received of `count` in all; whether that is all of them."""
+        gets, missing = self._reader.gets, count - len(replies)
+        while missing:
             reply = gets()
             if reply is NOT_ENOUGH_DATA:
-                self._receive()
+                return False
             # Nearly every reply is the id of an entry.
-            elif reply.__class__ is bytes or not isinstance(reply, hiredis.PushNotification):
+            if reply.__class__ is bytes or not isinstance(reply, hiredis.PushNotification):
                 replies.append(reply)
-                count -= 1
-        return replies
+                missing -= 1
+        return True
 
     def close(self) -> None:
         """At once. A child's copy is only closed: the connection is still its parent's."""

@@ -213,6 +213,7 @@ class PendingReplies:
     ) -> None:
         self._pool, self._connection, self._count = pool, connection, count
         self._behind, self._last = behind, True
+        self._replies: list[Any] = []
         self._landed: list[Any] | TransportError | None = None
 
     def followed(self) -> Connection | None:
@@ -222,16 +223,18 @@ class PendingReplies:
         self._last = False
         return self._connection
 
+    def arrived(self) -> bool:
+        """Whether they are there, or the server does not answer: then `land` does not wait. Never waits."""
+        if self._landed is None and (self._behind is None or self._behind.arrived()):
+            self._land(self._connection.complete_now)
+        return self._landed is not None
+
     def land(self) -> bool:
         """Waits for them, and for those before them; False if the server does not answer."""
         if self._landed is None:
-            behind, self._behind = self._behind, None
-            try:
-                if behind is not None and not behind.land():
-                    behind.landed()
-                self._landed = self._read()
-            except TransportError as error:
-                self._landed = error
+            if self._behind is not None:
+                self._behind.land()
+            self._land(self._connection.complete)
         return not isinstance(self._landed, TransportError)
 
     def landed(self) -> list[Any]:
@@ -245,14 +248,25 @@ class PendingReplies:
         if self._landed is None:
             self._connection.close()
 
-    def _read(self) -> list[Any]:
+    def _land(self, complete: Callable[[list[Any], int], bool]) -> None:
+        """Reads them. They have landed when all are there, or when something went wrong."""
         try:
-            replies = self._connection.read(self._count)
+            if self._behind is not None:
+                self._behind.landed()
+                self._behind = None
+            if self._read(complete):
+                self._landed = outcomes(self._replies, self._pool.close_idle)
+        except TransportError as error:
+            self._landed = error
+
+    def _read(self, complete: Callable[[list[Any], int], bool]) -> bool:
+        try:
+            whole = complete(self._replies, self._count)
         except BaseException as error:  # noqa: BLE001  (raised again there)
             self._pool.broken(self._connection, error)
-        if self._last:
+        if whole and self._last:
             self._pool.give_back(self._connection)
-        return outcomes(replies, self._pool.close_idle)
+        return whole
 
 
 def parts(posts: Sequence[Post]) -> Iterator[Sequence[Post]]:

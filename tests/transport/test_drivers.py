@@ -25,7 +25,7 @@ from claude_comm.transport.connect import connect
 from claude_comm.transport.connect_async import connect_async
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_until
 
 Run = Callable[[Operation[Any]], Any]
 
@@ -350,6 +350,40 @@ def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings
                 await follower.finish()
             anew = await client.begin(asking_who(), follower)
             assert await anew.finish() not in (None, before)
+
+    asyncio.run(scenario())
+
+
+def asking_twice() -> Operation[Any]:
+    first = yield Batch((Command(("BLPOP", "nothing", 0.05)), Command(("ECHO", "once"))), wait_ms=50)
+    return [*first, (yield Command(("ECHO", "twice")))]
+
+
+def test_what_has_arrived_is_over_unless_it_asks_more_of_the_server(client: Client) -> None:
+    asking = client.begin(asking_twice())
+    assert not asking.arrived()
+    wait_until(asking.arrived)
+    assert [asking.over(), asking.over()] == [False, False]
+    assert asking.finish() == [None, b"once", b"twice"]
+    who = client.begin(asking_who())
+    wait_until(who.arrived)
+    assert who.over()
+    assert who.finish() == client.run(asking_who())
+
+
+def test_of_asyncio_what_has_arrived_is_over_unless_it_asks_more(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with connect_async(settings) as client:
+            asking = await client.begin(asking_twice())
+            assert not asking.arrived()
+            assert await asking.land()
+            assert asking.arrived()
+            assert not asking.over()
+            assert await asking.finish() == [None, b"once", b"twice"]
+            who = await client.begin(asking_who())
+            await who.land()
+            assert who.over()
+            assert await who.finish() == await client.run(asking_who())
 
     asyncio.run(scenario())
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from claude_comm import AsyncPublisher, Consumer, Publisher, Settings
+from claude_comm import AsyncPublisher, Consumer, Module, Publisher, Settings
 from claude_comm.effects import Command
 from claude_comm.errors import ServerUnreachable, TransportError
 from claude_comm.transport.connect import connect
+from tests.support.modules import running
 from tests.support.waiting import wait_until
 
 SERVER = shutil.which("redis-server")
@@ -89,6 +90,22 @@ def test_messages_travel_under_tls_with_a_client_certificate(authority: tuple[in
             for delivery in deliveries:
                 consumer.ack(delivery)
     assert payloads == ["one", "two", "by a task"]
+
+
+def test_an_asyncio_module_reads_ahead_under_tls(authority: tuple[int, Path], tmp_path: Path) -> None:
+    """Nobody knows what has come there before somebody waits for it: its reader thread does that."""
+    settings = Settings(home=tmp_path, url=url(*authority))
+    module, handled = Module("tls", settings=settings), list[int]()
+
+    @module.handles()
+    async def handle(number: int) -> None:
+        handled.append(number)
+
+    with Publisher("a", settings=settings) as publisher:
+        publisher.publish_many("tls", range(1_000))
+    with running(module):
+        wait_until(lambda: len(handled) == 1_000)
+    assert handled == list(range(1_000))
 
 
 def test_without_a_client_certificate_nobody_gets_in(authority: tuple[int, Path], tmp_path: Path) -> None:

@@ -85,6 +85,9 @@ class AsyncReadAhead:
         try:
             return await self._begun.popleft().finish()
         except BaseException:
-            while self._begun:
-                self._begun.popleft().drop()
+            self._drop_all()
             raise
+
+    def _drop_all(self) -> None:
+        while self._begun:
+            self._begun.popleft().drop()

@@ -86,6 +86,9 @@ class ReadAhead:
         try:
             return self._begun.popleft().finish()
         except BaseException:
-            while self._begun:
-                self._begun.popleft().drop()
+            self._drop_all()
             raise
+
+    def _drop_all(self) -> None:
+        while self._begun:
+            self._begun.popleft().drop()

@@ -113,6 +113,11 @@ class Subscription:
         count = self._flights.ending(min(self._count(most), self._sizes.ahead()), self.requested)
         return self._counted_read(count) if count and self._may_read_at_once() else None
 
+    @property
+    def most_ahead(self) -> int:
+        """How many entries a read that is requested ahead asks for at most."""
+        return self._sizes.ahead()
+
     def reads_abreast(self) -> bool:
         """Whether a read may be requested ahead while nobody has taken in the reply to another."""
         return self._sizes.abreast()

@@ -141,7 +141,7 @@ class AsyncExecutor:
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = None if loop else threading.Thread(target=self._run, name="claude-comm loop", daemon=True)
         self._reader = threading.Thread(
-            target=prefetcher.fill, args=(self._call_wake,), name="claude-comm reader", daemon=True
+            target=prefetcher.fill, args=(self._call_wake, self._drained), name="claude-comm reader", daemon=True
         )
 
     def start(self, starters: Starters) -> None:
@@ -220,7 +220,9 @@ class AsyncExecutor:
                     self._tasks.append(self._start_worker())
                     return
                 if prefetcher.has_ready():
-                    prefetcher.runs_on()
+                    await asyncio.sleep(0)
+                elif prefetcher.read_arrived():
+                    self._wake()
                     await asyncio.sleep(0)
                 elif not prefetcher.closed:
                     prefetcher.ran_dry()
@@ -252,6 +254,16 @@ class AsyncExecutor:
             return
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)
+
+    def _drained(self) -> None:
+        """On the loop: a worker that waits looks for more, in case the one that took the last has to wait in turn."""
+        if self._waiting:
+            self._loop.call_soon(self._wake_one)
+
+    def _wake_one(self) -> None:
+        waiting = next((one for one in self._waiting if not one.done()), None)
+        if waiting is not None:
+            waiting.set_result(None)
 
     def _wake(self) -> None:
         for waiting in self._waiting:

@@ -7,7 +7,9 @@ Theory of operation. Workers (threads, or the tasks of one loop) take deliveries
 reading thread beside worker threads: a worker that finds the queue empty becomes the reader for all of them, if no
 other worker is, and then takes its delivery like the rest. So a lone message goes from the socket to its handler
 without a change of threads, and it is handled by the very thread that read it. Workers that cannot wait (tasks) have a
-thread that reads for them, `fill`.
+thread that reads for them, `fill`. While several messages come at once it parks, and the workers take in themselves
+what has arrived (`read_arrived`), which needs no wait: two threads that hand the interpreter to and fro took half as
+long again.
 
 Two clocks decide how much is read. `Ahead` measures how fast the handlers are, and limits what is held to half a second
 of their work: deliveries held here are invisible to other instances, which may be idle. And while several messages
@@ -19,8 +21,8 @@ Worked example, one worker thread and a limit of 16, with 40 messages in the inb
     take      the queue is empty: the worker reads 16 (1..16), handles 1
               16 came at once, so the next time it reads, it begins reads ahead
     take      2..16 from the queue, no exchange with the server; their acks are gathered
-    take      empty again: it begins a read of 8 (17..24), which carries the 16 acks, and a second of 8 (25..32), sent
-              when the first has arrived; it takes 17..24 and handles 17 while the server answers the second
+    take      empty again: it begins a read of 8 (17..24), which carries the 16 acks, and behind it a second of 8
+              (25..32); it takes 17..24 and handles 17 while the server answers the second
     take      ... at 25 it begins the next one (33..40), and so on; the limit is raised as the handlers prove quick
     pause     now: 33..40 are not handed out; the reader takes in what was requested and gives all of it back
 
@@ -42,7 +44,7 @@ from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.errors import TransportError
 from claude_comm.runtime.outage import Outage
-from claude_comm.transport.driver import Client
+from claude_comm.transport.driver import Begun, Client
 
 # How long one read waits for a message before the reader looks at its other duties.
 _READ_WAIT_S = 0.25
@@ -66,13 +68,16 @@ class Prefetcher:
     ) -> None:
         self._client, self._subscription, self._outage = client, subscription, outage
         self._ahead, self._idle, self._soon = ahead, idle, soon
-        self._read_ahead = ReadAhead(client, subscription)
+        self._read_ahead = _ArrivedReads(client, subscription)
         self._ready: deque[Delivery] = deque()
         self._begun_at = 0.0
         self._several = False
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._wake: Callable[[], None] = lambda: None
+        self._drained: Callable[[], None] = lambda: None
+        # Whether the reader of workers that cannot wait leaves the reading to them.
+        self._parked = False
         self._closed = self._barred = False
 
     @property
@@ -85,10 +90,15 @@ class Prefetcher:
 
     def poll(self) -> Delivery | None:
         """The next delivery, if there is one."""
+        if self._barred:
+            return None
         try:
-            return None if self._barred else self._ready.popleft()
+            delivery = self._ready.popleft()
         except IndexError:
             return None
+        if self._parked and not self._ready:
+            self._drained()
+        return delivery
 
     def take(self) -> Delivery | None:
         """The next delivery, waited for; None when no more will come."""
@@ -109,12 +119,15 @@ class Prefetcher:
             deliveries.append(delivery)
         return deliveries
 
-    def fill(self, wake: Callable[[], None]) -> None:
-        """Reads for workers that cannot wait, until closed; `wake` is called when deliveries are ready for them."""
-        self._wake = wake
+    def fill(self, wake: Callable[[], None], drained: Callable[[], None]) -> None:
+        """Reads for workers that cannot wait, until closed; `wake` is called when deliveries are ready for them, and
+        `drained` in `poll` when it gave the last one while nobody reads."""
+        self._wake, self._drained = wake, drained
         while not self._closed:
             if self._has_enough():
+                self._parked = True
                 self._wait(lambda: not self._has_enough())
+                self._parked = False
                 continue
             with self._reading:
                 count = self._read()
@@ -127,13 +140,29 @@ class Prefetcher:
         if self._ready:
             self._soon()
 
-    def runs_on(self) -> None:
-        """A worker that cannot wait has handled some: the reader reads on, if it may, before there is nothing left."""
-        if not self._reading.locked() and not self._has_enough():
-            self._notify(0)
+    def read_arrived(self) -> bool:
+        """Of a worker that cannot wait, which found nothing: takes in a read that was begun and has arrived, and begins
+        the next. False where the server has to be waited for, or asked for more than that: then the reader does it."""
+        if not self._reading.acquire(blocking=False):
+            return False
+        try:
+            if self._barred or self._read_ahead.idle():
+                return False
+            self._ahead.ran_low(time.monotonic())
+            if self._several:
+                self._begin(waits=False)
+            deliveries = self._read_ahead.take_arrived()
+            if deliveries:
+                self._outage.over()
+                self._took(deliveries)
+        except TransportError as error:
+            self._outage.met(error)
+        finally:
+            self._reading.release()
+        return bool(self._ready)
 
     def ran_dry(self) -> None:
-        """A worker that cannot wait found nothing."""
+        """A worker that cannot wait found nothing: the reader reads."""
         self._idle()
         self._notify(0)
 
@@ -206,24 +235,30 @@ class Prefetcher:
                     self._idle()
                 deliveries = self._read_ahead.read(_READ_WAIT_S, self._room())
             self._outage.over()
-            if self._subscription.filled:
-                self._ahead.read(time.monotonic())
-            self._several = len(deliveries) > 1 and not self._barred
-            self._ready.extend(deliveries)
+            self._took(deliveries)
             return len(deliveries)
         except TransportError as error:
             self._wait(lambda: False, self._outage.met(error))
             return 0
 
+    def _took(self, deliveries: list[Delivery]) -> None:
+        if self._subscription.filled:
+            self._ahead.read(time.monotonic())
+        self._several = len(deliveries) > 1 and not self._barred
+        self._ready.extend(deliveries)
+
     def _room(self) -> int:
         """How many more deliveries may be held."""
         return self._ahead.limit - len(self._subscription.in_flight)
 
-    def _begin(self) -> None:
-        """Begins the next reads, because several came at once, as far as they may be held beside those here."""
+    def _begin(self, *, waits: bool = True) -> None:
+        """Begins the next reads, because several came at once, as far as they may be held beside those here; unless it
+        `waits`, only such as go behind others at once."""
         # Half of the limit, so that another may be on its way beside it.
-        share = max(self._ahead.limit // 2, 1)
-        while self._subscription.requested + share <= self._room() and self._read_ahead.begin(share):
+        share = max(min(self._ahead.limit // 2, self._subscription.most_ahead), 1)
+        while self._subscription.requested + share <= self._room():
+            if not (waits or self._read_ahead.goes_behind()) or not self._read_ahead.begin(share):
+                break
             self._begun_at = time.monotonic()
 
     def _return_ready(self) -> None:
@@ -238,7 +273,9 @@ class Prefetcher:
     def _has_enough(self) -> bool:
         """Whether nothing is to be read now for workers that cannot wait."""
         held = len(self._subscription.in_flight)
-        return not self._barred and (held >= self._ahead.limit or (bool(self._ready) and held > self._ahead.limit // 2))
+        return not self._barred and (
+            held >= self._ahead.limit or (bool(self._ready) and (self._several or held > self._ahead.limit // 2))
+        )
 
     def _wait(self, until: Callable[[], bool], timeout_s: float = _READ_WAIT_S) -> None:
         with self._changed:
@@ -253,3 +290,30 @@ class Prefetcher:
         self._wake()
         with self._changed:
             self._changed.notify_all()
+
+
+class _ArrivedReads(ReadAhead):
+    """Reads begun ahead, for one who cannot wait for the server: what has arrived is taken in, and nothing more."""
+
+    def idle(self) -> bool:
+        """Whether none is begun."""
+        return not self._begun
+
+    def goes_behind(self) -> bool:
+        """Whether the next one may be begun without a wait: behind another, on its connection."""
+        return bool(self._begun) and (self._subscription.reads_abreast() or self._begun[-1].arrived())
+
+    def take_arrived(self) -> list[Delivery]:
+        """The deliveries of the oldest begun read that brought any, as far as they are there and nothing more is to be
+        asked of the server for them."""
+        while self._begun and not self._arrived and self._begun[0].arrived() and self._is_over(self._begun[0]):
+            self._arrived = self._finish_oldest()
+        taken, self._arrived = self._arrived, []
+        return taken
+
+    def _is_over(self, begun: Begun[list[Delivery]]) -> bool:
+        try:
+            return begun.over()
+        except BaseException:
+            self._drop_all()
+            raise

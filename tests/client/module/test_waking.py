@@ -29,7 +29,7 @@ class LateReader:
         self.closed, self.ready, self.late = False, deque[Delivery](), [ONE]
         self.wake: Callable[[], None] = lambda: None
 
-    def fill(self, wake: Callable[[], None]) -> None:
+    def fill(self, wake: Callable[[], None], drained: Callable[[], None]) -> None:
         self.wake = wake
         wait_until(lambda: self.closed)
 
@@ -44,12 +44,100 @@ class LateReader:
             self.ready.append(self.late.pop())
             self.wake()
 
-    def runs_on(self) -> None:
-        pass
+    def read_arrived(self) -> bool:
+        return False
+
+
+class Scripted(LateReader):
+    """Two workers: one takes the only delivery, the other finds none and waits. Then the test opens the gate."""
+
+    def __init__(self, *, parked: bool = False) -> None:
+        super().__init__()
+        self.late, self.ready, self.arriving = [], deque([ONE]), list[Delivery]()
+        self.parked, self.dry = parked, 0
+        self.drained: Callable[[], None] = lambda: None
+
+    def fill(self, wake: Callable[[], None], drained: Callable[[], None]) -> None:
+        self.drained = drained
+        super().fill(wake, drained)
+
+    def poll(self) -> Delivery | None:
+        delivery = super().poll()
+        if delivery is not None and self.parked and not self.ready:
+            self.drained()
+        return delivery
+
+    def ran_dry(self) -> None:
+        self.dry += 1
+
+    def read_arrived(self) -> bool:
+        self.ready.extend(self.arriving)
+        self.arriving.clear()
+        return bool(self.ready)
 
 
 async def nothing() -> None:
     pass
+
+
+def test_what_one_worker_takes_in_is_told_to_the_others() -> None:
+    """Else it would lie there for as long as that worker waits in its handler."""
+    reader, handled = Scripted(), list[Delivery]()
+
+    async def scenario() -> None:
+        gate, both = asyncio.Event(), asyncio.Event()
+
+        async def handle(poll: Callable[[], Delivery | None], call: object, clean: contextvars.Context) -> bool:
+            delivery = poll()
+            if delivery is not None:
+                handled.append(delivery)
+                if len(handled) == 3:
+                    both.set()
+                await (gate if len(handled) == 1 else both).wait()
+            return True
+
+        executor = AsyncExecutor(cast(Prefetcher, reader), 2, handle, lambda: None, nothing, asyncio.get_running_loop())
+        executor.start([])
+        async with asyncio.timeout(PATIENCE_S):
+            while not reader.dry:
+                await asyncio.sleep(0)
+            reader.arriving = [ONE, ONE]
+            gate.set()
+            await both.wait()
+        reader.closed = True
+        assert await asyncio.to_thread(executor.join, time.monotonic() + PATIENCE_S)
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_looks_for_more_when_another_took_the_last_and_nobody_reads() -> None:
+    reader = Scripted(parked=True)
+
+    async def scenario() -> None:
+        gate, taken = asyncio.Event(), asyncio.Event()
+
+        async def handle(poll: Callable[[], Delivery | None], call: object, clean: contextvars.Context) -> bool:
+            if poll() is not None:
+                taken.set()
+                await gate.wait()
+            return True
+
+        executor = AsyncExecutor(cast(Prefetcher, reader), 2, handle, lambda: None, nothing, asyncio.get_running_loop())
+        reader.ready.clear()
+        executor.start([])
+        async with asyncio.timeout(PATIENCE_S):
+            while reader.dry < 2:  # both wait
+                await asyncio.sleep(0)
+            reader.ready.append(ONE)
+            executor._wake_one()
+            await taken.wait()
+            while reader.dry < 3:
+                await asyncio.sleep(0)
+        gate.set()
+        reader.closed = True
+        assert await asyncio.to_thread(executor.join, time.monotonic() + PATIENCE_S)
+
+    asyncio.run(scenario())
 
 
 def test_what_comes_just_before_a_worker_waits_is_handled() -> None:
