@@ -157,7 +157,7 @@ def test_a_read_that_fails_takes_those_behind_it_along(prefetcher: Prefetcher, m
 
 def test_the_one_that_takes_the_last_while_nobody_reads_says_so() -> None:
     told: list[None] = []
-    prefetcher = Prefetcher(*cast(Any, (None,) * 3), Ahead(10, 2), *(2 * [lambda: None]))
+    prefetcher = Prefetcher(cast(Any, None), cast(Any, None), cast(Any, None), Ahead(10, 2), *(2 * [lambda: None]))
     prefetcher._drained = lambda: told.append(None)
     prefetcher._ready = deque(cast("list[Delivery]", [1, 2, 3]))
     prefetcher.poll()
