@@ -10,12 +10,12 @@ entry:
 | `s` | 64 | Ed25519 over domain, key id, stream, number of leaves and root |
 | `p` | 2, and 32 each | place of the message in its tree, number of leaves less one, path; left out by a tree of one |
 
-A tree has at most 128 leaves: the path of a larger one would be longer than most messages, and a 127th of a signature
-is 0.25 us. From 16 messages on the last leaf is no message, but a digest of them all (`security.merkle`). All messages
-of such a tree, read together in its order, are proved by the digest and the path of the last one: one hash, and one
-look at the root, or none where the digest of a later tree names this one. A part of a tree, or one without a digest,
-costs two hashes a message and one look at its root. The verifier remembers the nodes of trees whose signature it
-checked: messages that come one after another cost two hashes each, and a lone one its path and one signature.
+A tree has at most 100 messages: the path of a larger one would be longer than most messages, and a hundredth of a
+signature is 0.3 us. From 16 messages on its last leaf is no message, but a digest of them all (`security.merkle`). All
+messages of such a tree, read together in its order, are proved by the digest and the path of the last one: one hash,
+and one look at the root, or none where the digest of a later tree names this one. A part of a tree, or one without a
+digest, costs two hashes a message and one look at its root. The verifier remembers the nodes of trees whose signature
+it checked: messages that come one after another cost two hashes each, and a lone one its path and one signature.
 
 A path is there to prove that a message stands under the root. Where the messages around it prove that already, nobody
 looks at its own: one that is wrong does no harm there, because the bytes are those that were signed, for this stream.
@@ -48,9 +48,8 @@ from claude_comm.security.merkle import (
 )
 
 KEY_ID_BYTES, SIGNATURE_BYTES = 8, 64
-# How many leaves a tree has at most, and how many of them are messages.
-MAX_LEAVES = 128
-MAX_MESSAGES = MAX_LEAVES - 1
+# As many as a consumer reads at a time, unless it is told otherwise (`DEFAULT_BATCH`): so that it has whole trees.
+MAX_MESSAGES = 100
 _DOMAIN = b"claude-comm batch 1\x00"
 # Of at most this many trees the nodes are remembered: up to 60 KB each, where their messages came one by one.
 _REMEMBERED = 256
@@ -300,7 +299,7 @@ class BatchVerifier:
 
     def _is_signed(self, stream: str, run: Run, link: _Link) -> bool:
         # Of a part, the rest comes with the next read.
-        remember = len(run.bodies) < link.tree.size - 1
+        remember = len(run.bodies) < messages_in(link.tree.size)
         return self._signed(run.public, stream, run.first.signature, link.tree, remember=remember)
 
     def _signed(self, public: bytes, stream: str, signature: bytes, tree: _Tree, *, remember: bool = True) -> bool:

@@ -40,7 +40,7 @@ from claude_comm.security.signing import (
 
 PAIR, OTHER = make_pair(), make_pair()
 STREAM = "comm:{m:a}:inbox"
-SIZES = (1, 2, 15, 16, 17, 127, 128, 255, 256)
+SIZES = (1, 2, 15, 16, 17, 100, 101, 127, 128, 255, 256)
 
 
 def bodies_of(size: int, name: str = "") -> list[bytes]:
@@ -162,7 +162,7 @@ def test_trees_without_a_digest_are_believed_whole_in_part_and_one_by_one(size: 
     assert all(one.fits(PAIR.public, STREAM, body, seal) for body, seal in zip(bodies, seals, strict=True))
 
 
-@pytest.mark.parametrize("size", [16, 17, 64, 126, 127])
+@pytest.mark.parametrize("size", [16, 17, 64, MAX_MESSAGES - 1, MAX_MESSAGES])
 @pytest.mark.usefixtures("unhashed")
 def test_a_whole_tree_is_proved_by_one_hash_and_one_signature(size: int) -> None:
     counted, bodies = Counted(), bodies_of(size)

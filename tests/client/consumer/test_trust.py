@@ -231,7 +231,7 @@ def test_an_iteration_reads_whole_flights_and_looks_at_one_signature_a_read(
 
     verify = key_files.verify
     monkeypatch.setattr(key_files, "verify", counted)
-    with Publisher("a", settings=signing) as publisher, Consumer("b", settings=signing, batch=300) as consumer:
+    with Publisher("a", settings=signing) as publisher, Consumer("b", settings=signing, batch=250) as consumer:
         publisher.publish_many("b", range(20 * MAX_MESSAGES))
         admission = consumer._subscription._admission
         admit = admission.admit
@@ -251,7 +251,7 @@ def test_an_iteration_reads_whole_flights_and_looks_at_one_signature_a_read(
             if len(found) == 20 * MAX_MESSAGES:
                 break
     assert found == [*range(20 * MAX_MESSAGES)]
-    assert set(reads[:-1]) == {2 * MAX_MESSAGES}
+    assert reads[:4] == [2 * MAX_MESSAGES] * 4
     assert len(looks) <= len(reads)
 
 
