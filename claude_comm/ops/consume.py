@@ -116,11 +116,10 @@ def record(keys: Keys, module: str, event: bytes) -> Operation[None]:
 
 
 def has_group(stream: str, group: str) -> Operation[bool]:
-    try:
-        groups = yield Command(("XINFO", "GROUPS", stream))
-    except ServerRefused as refusal:
-        if "no such key" not in str(refusal):
-            raise
+    (groups,) = yield Batch((Command(("XINFO", "GROUPS", stream)),))
+    if isinstance(groups, TransportError):
+        if "no such key" not in str(groups):
+            raise groups
         return False
     return any(group_facts[b"name"] == group.encode() for group_facts in groups)
 

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from claude_comm import Settings
+from claude_comm import Publisher, Settings
 from claude_comm.client.identity import micros
 from claude_comm.client.pipeline.run import Run
+from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import in_flight as ops
 from claude_comm.pipeline import route
@@ -120,6 +121,14 @@ def test_what_has_not_come_to_the_module_yet_is_proved_by_its_agreement(settings
         assert (report.safe, {finding.status for finding in report.findings}) == (0, {"may break"})
         # What is past a module does not ask for its contract.
         assert found(client, settings, accepting("a", False)).messages == 0
+
+
+def test_what_belongs_to_no_run_or_cannot_be_read_is_not_on_its_way(settings: Settings, client: Client) -> None:
+    half = {"type": "object", "properties": {"half": {"type": "number"}}, "required": ["half"]}
+    with held_up(client, settings), Publisher("x", settings=settings) as publisher:
+        publisher.publish("b", {"n": 7})
+        client.data.one(Command(("ZADD", Keys(settings.namespace).later("b"), "+inf", b"1:\xc1")))
+        assert found(client, settings, accepting("b", numbers(), half)).messages == 6
 
 
 def test_a_session_that_is_over_has_nothing_in_flight(settings: Settings, client: Client) -> None:

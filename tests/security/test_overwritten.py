@@ -191,13 +191,15 @@ def test_status_names_a_record_that_nobody_signed_once_and_what_removes_it(zone:
     with running(zone.victim()):
         wait_until(zone.is_told)
     remove_it = f"HDEL {zone.keys.modules} {VICTIM}"
+    zone.client.control.one(Command(("HSET", zone.keys.modules, "no name", b"{}")))
     with zone.attacker() as attacker:
         for attack in (forge, scribble):
             attack(zone, attacker)
-            assert zone.named() == [remove_it]
+            assert remove_it in zone.named()
+            assert len(zone.named()) == 2
         directory = attacker.run(registry.everyone(zone.keys, now_ms=0))
     assert [error.module for error in directory.unreadable] == [VICTIM]
-    zone.client.control.one(Command(("HDEL", zone.keys.modules, VICTIM)))
+    zone.client.control.one(Command(("HDEL", zone.keys.modules, VICTIM, "no name")))
     assert zone.named() == []
 
 
