@@ -125,6 +125,7 @@ def test_it_is_asserted_wherever_it_stands(written: dict[str, Any]) -> None:
 def test_what_is_data_is_no_format() -> None:
     written = {"const": {"format": "colour"}, "properties": {"format": {"enum": ["format"]}}}
     assert assert_formats(written) == written
+    assert [assert_formats(schema) for schema in (True, False)] == [True, False]
 
 
 @pytest.mark.parametrize("name", ["regex", "iri", "int32", "colour", 5])

@@ -24,7 +24,7 @@ def written_for_ecma(pattern: str) -> re.Pattern[str]:
     [
         "a", "[^a]", "a|b", "(?:ab)+", "a*b", "a+?", "a{2}", "a{2,}", "a{2,3}", "^a$", r"\Aa\Z", "a$|b", ".",
         r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"[\d_]", r"[^\w-]", "[a-z7]", r"(?a)\w", r"(?a)^\s$", "(?s)x.y",
-        "(a)(b)", "(?P<name>a)b", r"\.", r"[\s\S]", r"^\n?$", "[^b-z]", "<a>", "[<-]", "a-b", "[+-.]", "[^<>]",
+        "(a)(b)", "(?P<name>a)b", r"\.", r"[\s\S]", r"^\n?$", "[^b-z]", "<a>", "x.y", "[<-]", "a-b", "[+-.]", "[^<>]",
     ],
 )  # fmt: skip
 def test_what_is_written_is_found_where_python_finds_its_own(pattern: str) -> None:
