@@ -64,6 +64,13 @@ def test_each_reading_is_asked_by_itself() -> None:
     assert both.says([0.07, "\u0663"], expected=True)
 
 
+def test_in_no_reading_a_schema_that_is_true_refuses_or_one_that_is_false_accepts() -> None:
+    for schema in (True, False):
+        second = SecondValidator(schema, DIALECT)
+        assert second.says(1, expected=schema)
+        assert not second.says(1, expected=not schema)
+
+
 def test_of_floats_each_is_asked_for_its_own_type() -> None:
     whole = SecondValidator({"items": {"type": "integer"}}, DIALECT)
     for value, fits in (([1.0, 2.0], True), ([1.0, 1.5], False), ([1.5, 1.0], False), ([2.0], True)):

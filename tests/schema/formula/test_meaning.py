@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jsonschema_rs
+import msgspec
 import pytest
 
 from claude_comm.schema.budget import Budget
@@ -17,6 +18,7 @@ from claude_comm.schema.formula.evaluate import kind_of
 from claude_comm.schema.formula.factory import TOP
 from claude_comm.schema.normalform.normalize import normalise
 from claude_comm.schema.solver.difference import SchemaPair
+from claude_comm.schema.solver.result import Sat
 
 ONE, TWO = {"const": 1}, {"const": 2}
 
@@ -326,3 +328,10 @@ def test_a_name_is_single_where_it_is_written_as_one_word() -> None:
     assert nodes.single_name(made.strings(["a", "b"])) is None
     assert nodes.single_name(made.strings(["a"], holds=False)) is None
     assert nodes.single_name(nodes.Top(0)) is None
+
+
+def test_of_references_that_depend_on_the_path_nothing_is_known() -> None:
+    left, right = (normalise(side, "draft2020-12") for side in (True, False))
+    assert SchemaPair(left, right, Budget(60_000)).ask() == Sat(None)
+    wandering = msgspec.structs.replace(left, dynamic=True)
+    assert SchemaPair(wandering, right, Budget(60_000)).ask() == Sat(None, sure=False)
