@@ -208,3 +208,28 @@ def test_reads_that_end_a_little_short_for_a_flight_grow_as_others() -> None:
     assert sizes.fitting(0) == 360
     sizes.saw(10, 3)
     assert sizes.fitting(0) == 360
+
+
+@pytest.mark.parametrize(
+    ("left", "size", "requested", "count", "asked"),
+    [
+        # The first ends with the flight that is left, the others with one of those behind it.
+        (3, 8, 0, 11, 11),
+        (3, 8, 0, 20, 19),
+        (3, 8, 5, 20, 14),
+        (0, 8, 0, 20, 16),
+        (0, 8, 0, 12, 8),
+        (0, 8, 0, 8, 8),
+        # Where no whole one would be left, nothing is taken away.
+        (0, 8, 0, 7, 7),
+        (3, 8, 0, 10, 10),
+        (0, 1, 0, 9, 9),
+    ],
+)
+def test_how_many_are_asked_for_so_that_they_end_with_a_flight(
+    left: int, size: int, requested: int, count: int, asked: int
+) -> None:
+    flights = Flights()
+    assert flights.ending(count, requested) == count
+    flights.saw(left, size)
+    assert flights.ending(count, requested) == asked
