@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from tests.support.homes import REPOSITORY
 
-TOOLS = REPOSITORY / "tools"
+TOOLS, MUTANTS = REPOSITORY / "tools", REPOSITORY / "tests" / "mutants.md"
 SOURCE = '''"""Words."""
 
 from functools import cache
@@ -144,6 +145,29 @@ def test_since_a_commit_only_functions_that_have_another_code_are_changed(change
     ]
     with pytest.raises(subprocess.CalledProcessError):
         changes.newer(mutants, "nowhere")
+
+
+def names_in(file: Path) -> set[str]:
+    """Its functions and classes, by their qualified names."""
+    found, inside = set[str](), [("", ast.parse(file.read_text(encoding="utf-8")))]
+    while inside:
+        around, tree = inside.pop()
+        for node in ast.iter_child_nodes(tree):
+            named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            name = f"{around}.{node.name}".lstrip(".") if named else around
+            found.add(name)
+            inside.append((name, node))
+    return found
+
+
+def test_each_place_in_the_list_of_survivors_is_there() -> None:
+    """Who renames or moves a function renames its row; what was changed in it is tried again by `--since`."""
+    places = re.findall(r"^\| `([\w/]+\.py)`, (?:`([\w.]+)`|at import) \|", MUTANTS.read_text(encoding="utf-8"), re.M)
+    assert len(places) > 100
+    files = [file for part in ("delivery", "schema") for file in (REPOSITORY / "claude_comm" / part).rglob("*.py")]
+    names = {str(file): names_in(file) for file in files}
+    for place, name in places:
+        assert any(file.endswith(f"/{place}") and name in known for file, known in names.items()), (place, name)
 
 
 def run_tool(*options: str) -> subprocess.CompletedProcess[str]:
