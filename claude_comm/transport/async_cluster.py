@@ -51,7 +51,12 @@ class AsyncClusterTransport:
         return await self._run(steps, commands_packer(commands), (within_ms + wait_ms) / 1000)
 
     async def post(
-        self, commands: Sequence[Command], wait_ms: int = 0, behind: AsyncPendingReplies | None = None
+        self,
+        commands: Sequence[Command],
+        wait_ms: int = 0,
+        behind: AsyncPendingReplies | None = None,
+        *,
+        abreast: bool = True,
     ) -> AsyncPendingReplies:
         """Never: what a slot that moves makes of a pipeline is for `many` to answer."""
         raise TypeError("an operation can be begun on one server, not on a cluster")

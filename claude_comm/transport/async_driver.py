@@ -90,7 +90,12 @@ class AsyncTransport(Protocol):
     async def many(self, commands: Sequence[Command], wait_ms: int, within_ms: int) -> list[Any]: ...
     async def append(self, posts: Sequence[Post], within_ms: int) -> list[Any]: ...
     async def post(
-        self, commands: Sequence[Command], wait_ms: int = 0, behind: AsyncPendingReplies | None = None
+        self,
+        commands: Sequence[Command],
+        wait_ms: int = 0,
+        behind: AsyncPendingReplies | None = None,
+        *,
+        abreast: bool = True,
     ) -> AsyncPendingReplies: ...
     # asyncio only
     def begin(self, posts: Sequence[Post], done: Landed) -> bool: ...
@@ -127,15 +132,18 @@ class AsyncClient:
         finally:
             operation.close()
 
-    async def begin(self, operation: Operation[T], behind: AsyncBegun[Any] | None = None) -> AsyncBegun[T]:
+    async def begin(
+        self, operation: Operation[T], behind: AsyncBegun[Any] | None = None, *, abreast: bool = True
+    ) -> AsyncBegun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
         server works. On one server, not on a cluster. Raises ServerUnreachable.
 
-        The server takes it after the one that was begun before, `behind` which it is sent.
+        The server takes it after the one that was begun before, `behind` which it is sent: at once, or, unless they go
+        `abreast`, when the replies to that have landed.
         """
         try:
-            batch = first_batch(operation)
-            replies = await self.data.post(batch.commands, batch.wait_ms, behind._replies if behind else None)
+            batch, before = first_batch(operation), behind._replies if behind else None
+            replies = await self.data.post(batch.commands, batch.wait_ms, before, abreast=abreast)
             return AsyncBegun(self, operation, replies)
         except BaseException:
             operation.close()

@@ -90,13 +90,21 @@ class AsyncConnectionPool:
         return outcomes(replies, self.close_idle)
 
     async def post(
-        self, commands: Sequence[Command], wait_ms: int = 0, behind: AsyncPendingReplies | None = None
+        self,
+        commands: Sequence[Command],
+        wait_ms: int = 0,
+        behind: AsyncPendingReplies | None = None,
+        *,
+        abreast: bool = True,
     ) -> AsyncPendingReplies:
         """Sends a pipeline and does not wait for its replies. Raises ServerUnreachable.
 
-        `behind` what has not landed it goes on the same connection: the server takes them in this order.
+        `behind` what has not landed it goes on the same connection: the server takes them in this order. Unless they go
+        `abreast`, it is sent when that has landed; raises what it failed with.
         """
         together = b"".join([pack(command.args) for command in commands])
+        if behind is not None and not abreast and not await behind.land():
+            behind.landed()
         connection = behind.followed() if behind is not None else None
         if connection is None:
             connection = await self.take(REPLY_TIMEOUT_S)

@@ -52,7 +52,12 @@ class ClusterTransport:
         return self._run(steps, commands_packer(commands), (within_ms + wait_ms) / 1000)
 
     def post(
-        self, commands: Sequence[Command], wait_ms: int = 0, behind: PendingReplies | None = None
+        self,
+        commands: Sequence[Command],
+        wait_ms: int = 0,
+        behind: PendingReplies | None = None,
+        *,
+        abreast: bool = True,
     ) -> PendingReplies:
         """Never: what a slot that moves makes of a pipeline is for `many` to answer."""
         raise TypeError("an operation can be begun on one server, not on a cluster")

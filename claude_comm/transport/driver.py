@@ -91,7 +91,12 @@ class Transport(Protocol):
     def many(self, commands: Sequence[Command], wait_ms: int, within_ms: int) -> list[Any]: ...
     def append(self, posts: Sequence[Post], within_ms: int) -> list[Any]: ...
     def post(
-        self, commands: Sequence[Command], wait_ms: int = 0, behind: PendingReplies | None = None
+        self,
+        commands: Sequence[Command],
+        wait_ms: int = 0,
+        behind: PendingReplies | None = None,
+        *,
+        abreast: bool = True,
     ) -> PendingReplies: ...
     def pools(self) -> list[ConnectionPool]: ...
     def close(self) -> None: ...
@@ -126,15 +131,16 @@ class Client:
         finally:
             operation.close()
 
-    def begin(self, operation: Operation[T], behind: Begun[Any] | None = None) -> Begun[T]:
+    def begin(self, operation: Operation[T], behind: Begun[Any] | None = None, *, abreast: bool = True) -> Begun[T]:
         """Sends the first effect of an operation, a `Batch`, and leaves the rest to `Begun.finish`: meanwhile the
         server works. On one server, not on a cluster. Raises ServerUnreachable.
 
-        The server takes it after the one that was begun before, `behind` which it is sent.
+        The server takes it after the one that was begun before, `behind` which it is sent: at once, or, unless they go
+        `abreast`, when the replies to that have landed.
         """
         try:
-            batch = first_batch(operation)
-            replies = self.data.post(batch.commands, batch.wait_ms, behind._replies if behind else None)
+            batch, before = first_batch(operation), behind._replies if behind else None
+            replies = self.data.post(batch.commands, batch.wait_ms, before, abreast=abreast)
             return Begun(self, operation, replies)
         except BaseException:
             operation.close()

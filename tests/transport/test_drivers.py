@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import socket
@@ -350,6 +351,45 @@ def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings
                 await follower.finish()
             anew = await client.begin(asking_who(), follower)
             assert await anew.finish() not in (None, before)
+
+    asyncio.run(scenario())
+
+
+def test_what_does_not_go_abreast_is_sent_when_the_one_before_has_landed(client: Client) -> None:
+    before = client.run(asking_who())
+    first = client.begin(asking_who(block_ms=200))
+    made: list[bool] = []
+
+    def asking() -> Operation[Any]:
+        # It is made while the one before is on its way.
+        made.append(first._replies.arrived())
+        return (yield from asking_who())
+
+    second = client.begin(asking(), first, abreast=False)
+    assert made == [False]
+    assert first.arrived()
+    assert [second.finish(), first.finish()] == [before] * 2
+    failed = client.begin(asking_who(block_ms=5000))
+    failed._replies._connection._socket.shutdown(socket.SHUT_RDWR)
+    never = asking_who()
+    with pytest.raises(ServerUnreachable, match="closed the connection"):
+        client.begin(never, failed, abreast=False)
+    assert inspect.getgeneratorstate(never) == inspect.GEN_CLOSED
+
+
+def test_of_asyncio_what_does_not_go_abreast_is_sent_when_the_one_before_has_landed(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with connect_async(settings) as client:
+            first = await client.begin(asking_who(block_ms=50))
+            second = await client.begin(asking_who(), first, abreast=False)
+            assert first.arrived()
+            assert await second.finish() == await first.finish()
+            failed = await client.begin(asking_who(block_ms=5000))
+            failed.drop()
+            never = asking_who()
+            with pytest.raises(ServerUnreachable):
+                await client.begin(never, failed, abreast=False)
+            assert inspect.getgeneratorstate(never) == inspect.GEN_CLOSED
 
     asyncio.run(scenario())
 

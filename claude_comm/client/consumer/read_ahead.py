@@ -12,6 +12,7 @@ from collections import deque
 
 from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.subscription import Subscription
+from claude_comm.errors import TransportError
 from claude_comm.transport.driver import Begun, Client
 
 MAX_BEGUN = 2
@@ -32,19 +33,23 @@ class ReadAhead:
         requested ahead now.
 
         A second read is sent behind the first: the server works on the one while this process works on the other. Where
-        their replies would stand in each other's way, it is sent when the first has arrived, before its entries are
-        decoded.
+        their replies would stand in each other's way, it is made meanwhile, and sent when the first has arrived, before
+        its entries are decoded.
         """
         begun = self._begun
         if len(begun) == MAX_BEGUN or self._client.data.reach != "server":
             return False
-        if begun and not (self._subscription.reads_abreast() or begun[-1].land()):
-            # The deliveries that it was to bring come first.
-            return False
         reading = self._subscription.reading_ahead(most)
         if reading is None:
             return False
-        begun.append(self._client.begin(reading, begun[-1] if begun else None))
+        behind, abreast = begun[-1] if begun else None, self._subscription.reads_abreast()
+        try:
+            begun.append(self._client.begin(reading, behind, abreast=abreast))
+        except TransportError:
+            if behind is None or abreast or behind.land():
+                raise
+            # The deliveries that it was to bring come first.
+            return False
         time.sleep(0)  # so that it is sent before the caller goes on
         return True
 

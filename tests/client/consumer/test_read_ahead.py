@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -67,6 +68,73 @@ def test_replies_that_go_abreast_and_such_that_are_too_long_for_it_come_once_and
                 break
         assert handled == sent
         assert consumer._subscription.reads_abreast() is (length == 10)
+
+
+def large(settings: Settings) -> list[str]:
+    """Messages in an inbox whose replies do not go abreast."""
+    sent = [f"{number:03000}" for number in range(800)]
+    with Publisher("source", settings=settings) as publisher:
+        publisher.publish_many("large", sent)
+    return sent
+
+
+def test_a_read_and_its_acks_are_made_while_the_one_before_is_on_its_way(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, on_its_way = ConnectionPool.post, set[bool]()
+
+    def post(*args: Any, **more: Any) -> Any:
+        behind = args[3] if len(args) > 3 else None
+        if behind is not None and not more["abreast"]:
+            on_its_way.add(behind._landed is None)
+        return plain(*args, **more)
+
+    monkeypatch.setattr(ConnectionPool, "post", post)
+    sent = large(settings)
+    with Consumer("large", settings=settings, batch=64) as consumer:
+        for text, delivery in zip(sent, consumer, strict=False):
+            assert delivery.payload() == text
+            consumer.ack(delivery)
+            if text == sent[-1]:
+                break
+    assert on_its_way == {True}
+
+
+def test_where_the_read_before_fails_none_is_sent_behind_it_and_its_acks_are_kept(settings: Settings) -> None:
+    sent = large(settings)
+    with Consumer("large", settings=settings, batch=64) as consumer:
+        consumer.read(most=1)
+        (first, *_) = consumer.read(most=64)
+        reads = consumer._read_ahead
+        assert reads.begin(64)
+        consumer.ack(first)
+        requested = consumer._subscription.requested
+        reads._begun[0]._replies._connection._socket.shutdown(socket.SHUT_RDWR)
+        assert not reads.begin(64)
+        assert (consumer._subscription.requested, consumer._subscription.in_flight.has_acks()) == (requested, True)
+        with pytest.raises(ServerUnreachable):
+            consumer.read()
+        seen = {delivery.payload() for delivery in consumer.read()}
+    assert seen <= set(sent)
+
+
+def test_of_asyncio_where_the_read_before_fails_none_is_sent_behind_it(settings: Settings) -> None:
+    large(settings)
+
+    async def scenario() -> None:
+        async with AsyncConsumer("large", settings=settings, batch=64) as consumer:
+            await consumer.read(most=1)
+            (first, *_) = await consumer.read(most=64)
+            reads = consumer._read_ahead
+            assert await reads.begin(64)
+            consumer.ack(first)
+            reads._begun[0]._replies.drop()
+            assert not await reads.begin(64)
+            assert consumer._subscription.in_flight.has_acks()
+            with pytest.raises(ServerUnreachable):
+                await consumer.read()
+
+    asyncio.run(scenario())
 
 
 def test_the_next_batch_is_on_its_way_while_one_is_handled(settings: Settings) -> None:
