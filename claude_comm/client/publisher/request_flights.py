@@ -16,6 +16,9 @@ Worked example, 32 threads whose answers came together:
     enter     the 16th finds enough queued, and sends all 16; the first waits for its answer now, as they do
     enter     the next are queued beside that flight; the 32nd is the 16th of them, and sends these
     woke      the 16 answers to the first flight have come, and 16 others wait: again 16 are enough
+
+Threads that have something else to do between two requests do not come together. Once company was waited for in vain
+it is not waited for the next time, then three times, then seven; until it comes.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ HALVED, NEXT_FLIGHT, MAX_FLIGHTS = 16, 16, 4
 # How long the first of those that were woken together waits for the others: about what a flight takes, so that it
 # never costs more than the round trip that it saves.
 COMPANY_S = 0.000_3
+# How many times at most company is not waited for after it has not come once more.
+_MOST_RESTS = 255
 # No number of requests is enough by itself.
 _NONE_ENOUGH = 1 << 30
 # With less time left than that, the sender gave up because of its own deadline, and not for all.
@@ -90,15 +95,18 @@ class Flights:
         self._first: Slot | None = None
         # How many threads were woken and have not come with another request; and how many requests go without the rest.
         self._woken, self._enough = 0, _NONE_ENOUGH
+        # How often nobody waits for company, since it has not come; and how often that still is.
+        self._rests = self._resting = 0
 
     def woke(self, count: int, waiting: int) -> None:
         """So many threads are about to have their answers, and are likely to ask again; others wait for theirs."""
         with self._lock:
             together = self._woken + count + waiting
-            if together >= HALVED:
-                self._woken, self._enough = self._woken + count, (together + 1) // 2
-            else:
+            if together < HALVED or self._resting:
+                self._resting = max(self._resting - 1, 0)
                 self._woken, self._enough = 0, _NONE_ENOUGH
+            else:
+                self._woken, self._enough = self._woken + count, (together + 1) // 2
 
     def wait(self, slot: Slot) -> None:
         """Returns when the request has its answer or cannot be sent, or its time is over."""
@@ -119,6 +127,8 @@ class Flights:
                     if not self._leaders and self._first is None:
                         self._first = slot
                     return
+                if self._first is not None:
+                    self._rests = 0
             self._appoint(slot)
 
     def _complete(self) -> bool:
@@ -145,6 +155,7 @@ class Flights:
         with self._lock:
             if slot is self._first:
                 self._woken, self._enough = 0, _NONE_ENOUGH
+                self._rests = self._resting = min(2 * self._rests + 1, _MOST_RESTS)
                 self._appoint(slot)
         return True
 

@@ -73,6 +73,21 @@ def test_requests_that_come_during_a_flight_share_the_next() -> None:
     assert flights._leaders == 0
 
 
+def test_many_that_come_during_a_flight_do_not_wait_for_its_end() -> None:
+    server = Server()
+    flights, first, others, threads = begun(server, request_flights.NEXT_FLIGHT - 1)
+    assert len(server.flights) == 1
+    others.append(slot(b"last"))
+    threads += entering(flights, others[-1:])
+    wait_until(lambda: len(server.flights) == 2)
+    assert len(server.flights[1]) == request_flights.NEXT_FLIGHT
+    server.gate.set()
+    for each in (first, *others):
+        each.put(ANSWER)
+    assert ended(threads)
+    assert flights._leaders == 0
+
+
 def test_each_has_its_own_refusal() -> None:
     server = Server()
     server.refused = {b"2": ServerRefused("WRONGTYPE no stream")}
@@ -208,20 +223,56 @@ def test_those_whose_company_waits_for_answers_are_half_of_all() -> None:
     assert ended(threads)
 
 
-def test_company_that_does_not_come_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def alone(flights: Flights, server: Server) -> None:
+    """One request of a thread that was woken with 31 others, which do not come."""
+    flights.woke(32, 0)
+    sent, lone = len(server.flights), slot(b"alone")
+    threads = [threading.Thread(daemon=True, target=flights.wait, args=(lone,))]
+    threads[0].start()
+    wait_until(lambda: len(server.flights) > sent)
+    lone.put(ANSWER)
+    assert ended(threads)
+
+
+def together(flights: Flights, server: Server) -> None:
+    """Half of 32 threads that were woken together, which come: all of them travel in one flight."""
+    flights.woke(32, 0)
+    sent, slots = len(server.flights), [slot(b"%d" % n) for n in range(16)]
+    threads = entering(flights, slots[:15])
+    assert len(server.flights) == sent
+    threads += entering(flights, slots[15:])
+    wait_until(lambda: len(server.flights) > sent)
+    assert len(server.flights[sent]) == 16
+    for each in slots:
+        each.put(ANSWER)
+    assert ended(threads)
+
+
+def test_company_that_does_not_come_is_not_waited_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
     server.gate.set()
-    flights, first, second = Flights(server.send), slot(b"first"), slot(b"second")
-    flights.woke(32, 0)
-    threads = entering(flights, [first])
-    wait_until(lambda: server.flights == [[b"first"]] and not flights._leaders)
+    flights = Flights(server.send)
+    alone(flights, server)
     monkeypatch.setattr(request_flights, "COMPANY_S", PATIENCE_S)
-    threads.append(threading.Thread(daemon=True, target=flights.wait, args=(second,)))
-    threads[-1].start()
-    wait_until(lambda: len(server.flights) == 2)
-    first.put(ANSWER)
-    second.put(ANSWER)
-    assert ended(threads)
+    alone(flights, server)
+    together(flights, server)
+
+
+def test_company_is_waited_for_ever_less_until_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    server.gate.set()
+    flights, rests = Flights(server.send), []
+    for _ in range(10):
+        alone(flights, server)
+        rests.append(flights._resting)
+        for _ in range(flights._resting):
+            flights.woke(32, 0)
+    assert rests == [1, 3, 7, 15, 31, 63, 127, 255, 255, 255]
+    with monkeypatch.context() as patch:
+        patch.setattr(request_flights, "COMPANY_S", PATIENCE_S)
+        together(flights, server)
+    alone(flights, server)
+    assert flights._resting == 1
 
 
 @pytest.mark.usefixtures("patient")
