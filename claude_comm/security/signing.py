@@ -208,7 +208,10 @@ def _digested(run: Run, marks: Iterable[bytes]) -> tuple[_Tree, bytes] | None:
     way = list(siblings(high, size, run.last.place[2:]))
     rights = [sibling for sibling, on_left in way if not on_left]
     leaf = digest_leaf(run.bodies)
-    named = next((mark for mark in (*marks, b"") if rights == [leaf_hash(leaf + mark)]), None)
+    # Nearly always that of the tree before it, or none.
+    tried = [*marks]
+    tried.insert(1, b"")
+    named = next((mark for mark in tried if rights == [leaf_hash(leaf + mark)]), None)
     if named is None:
         return None
     node = leaf_hash(run.bodies[-1])
