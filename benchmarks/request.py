@@ -47,15 +47,15 @@ AT_ONCE = (
         "benchmarks.peers.jetstream:answer_core",
     ),
     Pair(
-        Spec("claude-comm request, from tasks", f"{_WAYS}:ask_from_tasks", _MANY, count=1_000),
+        Spec("claude-comm request, from tasks", f"{_WAYS}:ask_from_tasks", _MANY, count=2_000),
         *(f"{_WAYS}:answer_module", ("many",)),
     ),
     Pair(
-        Spec("claude-comm request, from threads", f"{_WAYS}:ask_from_threads", _MANY, count=1_000),
+        Spec("claude-comm request, from threads", f"{_WAYS}:ask_from_threads", _MANY, count=2_000),
         *(f"{_WAYS}:answer_module", ("many",)),
     ),
     Pair(
-        Spec("claude-comm request, from tasks to a coroutine", f"{_WAYS}:ask_from_tasks", _COROUTINES, count=1_000),
+        Spec("claude-comm request, from tasks to a coroutine", f"{_WAYS}:ask_from_tasks", _COROUTINES, count=2_000),
         *(f"{_WAYS}:answer_coroutine", ("coroutines",)),
     ),
 )

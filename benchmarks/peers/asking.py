@@ -108,11 +108,12 @@ def ask_from_threads(place: Place, name: str, together: str) -> Iterator[Act]:
     """So many threads, each with one request after another."""
     with Publisher("asker", settings=place.settings()) as publisher, ThreadPoolExecutor(int(together)) as threads:
 
-        def ask(number: int) -> None:
-            _check(publisher.request(name, payload(number)), number)
+        def ask(numbers: range) -> None:
+            for number in numbers:
+                _check(publisher.request(name, payload(number)), number)
 
         def act(count: int) -> None:
-            for _ in threads.map(ask, range(count)):
+            for _ in threads.map(ask, [range(first, count, int(together)) for first in range(int(together))]):
                 pass
 
         yield act
