@@ -17,7 +17,7 @@ from claude_comm.ops import heartbeats, replies
 from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.transport.driver import Client
 from tests.support.modules import running
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def oracle(settings: Settings) -> Module:
@@ -130,13 +130,13 @@ def test_a_handler_that_asks_one_that_is_not_there_yet_waits_for_it(settings: Se
 
     @clerk.handles()
     def twice(number: int, context: Context) -> None:
-        assert context.request("oracle", number, timeout_s=0.2) == number
+        assert context.request("oracle", number, timeout_s=PATIENCE_S) == number
         done.set()
 
     with running(clerk), Publisher("a", settings=settings) as publisher:
         publisher.publish("clerk", 4)
         wait_until(lambda: publisher.client.run(heartbeats.waiting(Keys(settings.namespace), now_ms=millis())) != {})
         with running(oracle(settings)):
-            assert done.wait(120)
+            assert done.wait(PATIENCE_S)
         dead = publisher.client.data.one(Command(("XLEN", Keys(settings.namespace).dead("clerk"))))
     assert dead == 0
