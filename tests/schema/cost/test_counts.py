@@ -404,3 +404,8 @@ def test_a_cost_has_evaluations_and_depth() -> None:
 def test_an_address_that_is_none_adds_no_path() -> None:
     schema = {"$id": "https://example.com/s", "unevaluatedProperties": False, "allOf": [{"$ref": "http://["}]}
     assert not too_many_paths(schema)
+
+
+def test_a_look_in_a_loop_branches_as_what_it_looks_for() -> None:
+    assert by_choices("(?:(?=a|b)[ab])*c", 70) == ENOUGH
+    assert by_choices("(?:(?=a)[ab])*c", 70) <= 2 * 72**4
