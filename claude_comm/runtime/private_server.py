@@ -90,7 +90,8 @@ def stop(home: Path) -> bool:
         os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGCONT)  # one that was stopped hears nothing else
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while alive(pid):
+        # Its lock stays for a moment longer: with the last of its threads.
+        while alive(pid) or server_lock.holder(home) == pid:
             if time.monotonic() > deadline:
                 raise ServerUnreachable(str(socket_path(home)), f"process {pid} does not stop: `kill -9 {pid}` ends it")
             time.sleep(_POLL_S)

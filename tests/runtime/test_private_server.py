@@ -138,6 +138,14 @@ def test_a_server_is_stopped_while_the_process_that_started_it_runs_on(home: Pat
         starter.communicate(b"")
 
 
+def test_a_server_is_stopped_when_its_lock_is_free(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux shows a process as a zombie while threads of it end, which hold its files."""
+    private_server.ensure(home)
+    monkeypatch.setattr(private_server, "alive", lambda pid: False)
+    assert private_server.stop(home) is True
+    assert private_server.silent_pid(home) is None
+
+
 def test_a_server_that_answers_with_an_error_is_a_server(home: Path) -> None:
     """Its disk is full: it refuses even a PING."""
     with redis.Redis(unix_socket_path=str(private_server.ensure(home))) as admin:

@@ -41,8 +41,8 @@ def test_a_delayed_message_is_handed_out_when_it_is_due_and_not_before(
 
         wait_until(read)
     assert [payload for payload, _ in seen] == ["now", "at", "later"]
-    assert 0.19 < seen[1][1] < 0.35
-    assert 0.39 < seen[2][1] < 0.6
+    assert seen[1][1] > 0.19
+    assert seen[2][1] > 0.39
     assert waiting(client, keys, "sink") == 0
 
 
