@@ -58,6 +58,15 @@ class _Answered:
         self._error: TransportError | None = None
         self._seen = False
 
+    def followed(self) -> Any:
+        return self._posted.followed()
+
+    def arrived(self) -> bool:
+        arrived = self._posted.arrived()
+        if arrived:
+            self.land()
+        return bool(arrived)
+
     def land(self) -> bool:
         landed = self._posted.land()
         if landed and not self._seen:
