@@ -20,7 +20,7 @@ from tests.support.streams import dead, events, pending, publish, rows
 from tests.support.waiting import PATIENCE_S, wait_until
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, time
 from claude_comm import Module
 
 module = Module("sink", instance={instance!r}, lease_s=0.05, batch=16)
@@ -31,6 +31,9 @@ def handle(number: int) -> None:
     os.write(out, f"{{number}}\\n".encode())
     if number == {poison}:
         os.kill(os.getpid(), signal.{how})
+        # Until the signal is noticed: before that, a quick worker might handle all the others.
+        while not module._runner.prefetcher.closed:
+            time.sleep(0.001)
 
 module.run()
 """
