@@ -23,7 +23,7 @@ from claude_comm.registry.contracts import Contract, contract
 from claude_comm.schema.opaque import OPAQUE
 from claude_comm.transport.driver import Client
 from tests.support.pipelines import ASK, document, module, prepared, step, up
-from tests.support.streams import sent
+from tests.support.streams import pending, sent
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -160,10 +160,16 @@ def test_a_part_that_waits_in_a_join_is_on_its_way(settings: Settings, client: C
 
     joined.__annotations__["payload"] = Both
     pipeline = document(step("a", after=[]), step("b", after="a"), step("c", after="a"), step("d", after=["b", "c"]))
+    parts: list[Number] = []
+
+    def other(payload: Number) -> Number:
+        parts.append(payload)
+        return payload
+
     modules = [
         module(settings, "a", quick),
         module(settings, "b", slow),
-        module(settings, "c", quick),
+        module(settings, "c", other),
         module(settings, "d", joined),
     ]
     with ExitStack() as stack:
@@ -178,6 +184,8 @@ def test_a_part_that_waits_in_a_join_is_on_its_way(settings: Settings, client: C
             Run(client, settings, session, iter([{"n": 1}])).go(leave, 0.0)
         both = {"b": numbers(), "c": numbers()}
         whole = {"type": "object", "properties": both, "required": ["b", "c"]}
+        # Until it is acked, the message that `c` has handled counts beside the part that came of it.
+        wait_until(lambda: parts and pending(client, Keys(settings.namespace), "c") == 0, what="the end of c")
         wait_until(lambda: found(client, settings, accepting("d", whole, INT)).messages == 2, what="the part")
         assert found(client, settings, accepting("d", whole, INT)).passes
         strings = {**whole, "properties": {**both, "c": {"type": "string"}}}
