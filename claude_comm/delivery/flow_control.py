@@ -78,7 +78,7 @@ class Sizes:
         self._grown = max(self._grown, count * GROWTH)
 
 
-class Flights:
+class SignedFlights:
     """Where messages that were signed together end, as far as the entries that were read tell it.
 
     Whoever has all of them checks them in half the time, so a read should end where they do: those to come are taken to

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_comm.delivery.flow_control import ENOUGH_SIGNED, HORIZON_S, Ahead, Flights, Sizes
+from claude_comm.delivery.flow_control import ENOUGH_SIGNED, HORIZON_S, Ahead, SignedFlights, Sizes
 
 
 def test_the_first_read_takes_every_entry_to_be_the_largest_that_may_be_sent() -> None:
@@ -190,7 +190,7 @@ def test_replies_to_a_reader_that_signs_are_abreast_of_small_entries_alone() -> 
 def test_a_read_ends_where_a_flight_ends_if_that_leaves_a_whole_one(
     count: int, requested: int, size: int, data: st.DataObject
 ) -> None:
-    flights, left = Flights(), data.draw(st.integers(0, size - 1))
+    flights, left = SignedFlights(), data.draw(st.integers(0, size - 1))
     assert flights.ending(count, requested) == count
     flights.saw(left, size)
     asked = flights.ending(count, requested)
@@ -229,7 +229,7 @@ def test_reads_that_end_a_little_short_for_a_flight_grow_as_others() -> None:
 def test_how_many_are_asked_for_so_that_they_end_with_a_flight(
     left: int, size: int, requested: int, count: int, asked: int
 ) -> None:
-    flights = Flights()
+    flights = SignedFlights()
     assert flights.ending(count, requested) == count
     flights.saw(left, size)
     assert flights.ending(count, requested) == asked

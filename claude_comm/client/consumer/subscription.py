@@ -27,7 +27,7 @@ from claude_comm.client.identity import Identity, identify, micros
 from claude_comm.client.publisher import replies
 from claude_comm.delivery.burial import brief
 from claude_comm.delivery.dedup import Window
-from claude_comm.delivery.flow_control import ENOUGH, ENOUGH_SIGNED, Flights, Sizes
+from claude_comm.delivery.flow_control import ENOUGH, ENOUGH_SIGNED, SignedFlights, Sizes
 from claude_comm.effects import Operation, Pause, Post
 from claude_comm.errors import ServerRefused, TransportError
 from claude_comm.ops import consume as ops
@@ -64,7 +64,7 @@ class Subscription:
         self.in_flight = InFlight(self.identity, window, int(options.dedup_s * 1000))
         enough = ENOUGH if self.identity.signer is None else ENOUGH_SIGNED
         self._sizes = Sizes(options.prefetch_bytes, used.max_envelope_bytes, enough=enough)
-        self._flights = Flights()
+        self._flights = SignedFlights()
         self._admission = Admission(self.identity, self.in_flight, self._sizes)
         # None where this process tells nothing of its messages.
         self.telemetry = telemetry_of_process(used, module, self.identity.instance)
@@ -110,7 +110,7 @@ class Subscription:
     def reading_ahead(self, most: int) -> Operation[list[Delivery]] | None:
         """New entries that are there already, and the acks, in one batch that may be sent long before its replies are
         read; None while another duty comes first, or when the bounds are reached."""
-        count = self._flights.ending(min(self._count(most), self._sizes.ahead()), self.requested)
+        count = self._ending(min(self._count(most), self._sizes.ahead()))
         return self._counted_read(count) if count and self._may_read_at_once() else None
 
     @property
@@ -257,9 +257,13 @@ class Subscription:
         wanted = options.batch if most is None else most
         return max(min(options.batch, wanted, room, self._sizes.fitting(held_bytes)), 0)
 
+    def _ending(self, count: int) -> int:
+        """As many of these as end where messages that were signed together do."""
+        return self._flights.ending(count, self.requested)
+
     def _read(self, wait_ms: int, most: int | None) -> Operation[list[Delivery]]:
         deadline = time.monotonic() + wait_ms / 1000
-        count = self._flights.ending(self._count(most), self.requested)
+        count = self._ending(self._count(most))
         if self.in_flight.has_acks() and self._may_read_at_once():
             turn_ms = self._turn_ms(deadline)
             if turn_ms and self.in_flight.few_acks(self.options.gather):
@@ -272,8 +276,7 @@ class Subscription:
             yield from self.settling()
         if not self._joined:
             yield from self._join()
-            count = self._count(most)
-        count = self._flights.ending(count, self.requested)
+            count = self._ending(self._count(most))
         while True:
             yield from self._due.move()
             deliveries = yield from self._pending(count)
