@@ -20,10 +20,10 @@ from claude_comm.addresses import SentinelUrl, on_sentinel, parse_sentinel
 from claude_comm.effects import REPLY_WITHIN_MS, Command, Post, Reach
 from claude_comm.errors import TransportError
 from claude_comm.transport.async_connection import AsyncConnection
+from claude_comm.transport.packing import flights
 from claude_comm.transport.pool import (
     CONNECT_TIMEOUT_S,
     REPLY_TIMEOUT_S,
-    flights,
     outcomes,
     pack,
     translate,

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from claude_comm.addresses import public
 from claude_comm.effects import Command, Post
 from claude_comm.errors import ConfigurationError, ServerRefused, TransportError
-from claude_comm.transport.pool import APPEND_PART, pack, packed
+from claude_comm.transport.packing import APPEND_PART, packed
+from claude_comm.transport.pool import pack
 
 SLOTS = Command(("CLUSTER", "SLOTS"))
 _ASKING = pack(("ASKING",))

@@ -25,7 +25,8 @@ from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.connect import connect
 from claude_comm.transport.connect_async import connect_async
 from claude_comm.transport.driver import Client
-from claude_comm.transport.pool import APPEND_PART, ConnectionPool, public
+from claude_comm.transport.packing import APPEND_PART
+from claude_comm.transport.pool import ConnectionPool, public
 from tests.support.waiting import PATIENCE_S, wait_until
 
 Run = Callable[[Operation[Any]], Any]

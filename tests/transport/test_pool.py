@@ -9,7 +9,7 @@ from claude_comm.effects import Post
 from claude_comm.runtime.key_files import make_pair
 from claude_comm.security.sealing import Sealing
 from claude_comm.security.signing import MAX_MESSAGES
-from claude_comm.transport.pool import APPEND_BYTES, APPEND_PART, flights, packed, parts
+from claude_comm.transport.packing import APPEND_BYTES, APPEND_PART, flights, packed, parts
 
 KIB = 1024
 SIGNER = make_pair().signer()
