@@ -7,6 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_comm.client.consumer.options import DEFAULT_BATCH
 from claude_comm.runtime.key_files import make_pair, verify
 from claude_comm.security.signing import MAX_MESSAGES, BatchVerifier, Run, Seal, Signer
 
@@ -24,6 +25,10 @@ class Counted:
     def __call__(self, public: bytes, message: bytes, signature: bytes) -> bool:
         self.calls += 1
         return verify(public, message, signature)
+
+
+def test_a_tree_is_as_large_as_a_batch_so_that_one_read_brings_it_whole() -> None:
+    assert MAX_MESSAGES == DEFAULT_BATCH
 
 
 def test_a_lone_message_is_a_tree_of_one() -> None:
