@@ -336,6 +336,29 @@ def test_what_is_begun_behind_another_goes_on_its_connection_and_the_last_gives_
     assert behind.finish() == landed.finish()
 
 
+def test_a_connection_is_given_back_by_the_last_that_was_begun_on_it(client: Client) -> None:
+    """Before that, what somebody else sends there would be answered by its replies."""
+    before = client.run(asking_who())
+    first = client.begin(asking_who())
+    second = client.begin(asking_who(block_ms=200), first)
+    assert first.finish() == before
+    assert client.run(asking_who()) not in (None, before)
+    assert second.finish() == before
+
+
+def test_of_asyncio_a_connection_is_given_back_by_the_last_that_was_begun_on_it(settings: Settings) -> None:
+    async def scenario() -> None:
+        async with connect_async(settings) as client:
+            before = await client.run(asking_who())
+            first = await client.begin(asking_who())
+            second = await client.begin(asking_who(block_ms=200), first)
+            assert await first.finish() == before
+            assert await client.run(asking_who()) not in (None, before)
+            assert await second.finish() == before
+
+    asyncio.run(scenario())
+
+
 def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings: Settings) -> None:
     async def scenario() -> None:
         async with connect_async(settings) as client:
