@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -152,9 +153,9 @@ def _program() -> str:
     """How this very command was called, so that the commands shown can be typed."""
     called = Path(sys.argv[0])
     if called.name != "claude-comm":
-        return f"{sys.executable} -m claude_comm"
+        return f"{shlex.quote(sys.executable)} -m claude_comm"
     on_path = shutil.which("claude-comm")
-    return "claude-comm" if on_path and os.path.samefile(on_path, called) else os.path.relpath(called)
+    return "claude-comm" if on_path and os.path.samefile(on_path, called) else shlex.quote(os.path.relpath(called))
 
 
 def _hop(agreement: Agreement) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -76,5 +77,5 @@ def test_output_that_cannot_be_written_fails_without_a_traceback(arguments: list
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_stream_is_no_error(closed: str) -> None:
-    command = f"{sys.executable} -m claude_comm version {closed}"
+    command = f"{shlex.quote(sys.executable)} -m claude_comm version {closed}"
     assert subprocess.run(["bash", "-c", command], capture_output=True, check=False).returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from claude_comm.demo import corpus
+from claude_comm.demo import corpus, show
 from claude_comm.demo.index import Index
 from claude_comm.demo.shapes import Finding
 from claude_comm.errors import ConfigurationError, NotFound
@@ -107,7 +108,7 @@ def test_it_refuses_mends_runs_searches_and_leaves_nothing_running(played: Playe
     assert ran.stdout.count("…") >= 6
 
     # The commands that it tells to type work as they are, in the same home; the last one runs until it is stopped.
-    *commands, page = re.findall(r"^  \S+ -m claude_comm (.+)$", ran.stdout, re.MULTILINE)
+    *commands, page = re.findall(r"^  (?:\S+|'.+') -m claude_comm (.+)$", ran.stdout, re.MULTILINE)
     assert (len(commands), page.split()[:2]) == (6, ["gateway", "--open"])
     for arguments in commands:
         typed = comm(home, *arguments.split())
@@ -226,3 +227,19 @@ def test_a_relative_folder_is_read_whatever_its_names_are_and_no_link_is_followe
     assert "indexed 3/3" in ran.stdout
     assert "secret" not in ran.stdout
     assert nothing_runs(home)
+
+
+@pytest.mark.parametrize(
+    ("called", "program"),
+    [
+        ("claude_comm/__main__.py", ["/a folder/python", "-m", "claude_comm"]),
+        ("a bin/claude-comm", ["a bin/claude-comm"]),
+    ],
+)
+def test_the_commands_that_it_tells_to_type_are_words_of_a_shell(
+    called: str, program: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [called])
+    monkeypatch.setattr(sys, "executable", "/a folder/python")
+    monkeypatch.setenv("PATH", "")
+    assert shlex.split(show._program()) == program

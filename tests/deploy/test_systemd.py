@@ -22,7 +22,7 @@ def test_systemd_takes_the_unit_and_finds_it_little_exposed(unit: Path, tmp_path
         pytest.skip("systemd-analyze is not installed")
     text = unit.read_text(encoding="utf-8")
     # The programs where they are here: it looks for them.
-    text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", text, flags=re.MULTILINE)
+    text = re.sub(r"^ExecStart=\S+", f'ExecStart="{sys.executable}"', text, flags=re.MULTILINE)
     copy = tmp_path / unit.name.replace("@.", "@progress.")
     copy.write_text(text, encoding="utf-8")
     verified = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)

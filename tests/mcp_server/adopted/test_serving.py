@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def adopted(settings: Settings, client: Client, said: list[str]) -> Iterator[Non
     import threading
 
     loop = asyncio.new_event_loop()
-    source = f"{sys.executable} {SERVER}"
+    source = shlex.join([sys.executable, str(SERVER)])
     running = loop.create_task(serving.adopt(settings, "words", source, said.append))
 
     def run() -> None:
@@ -122,7 +123,8 @@ def test_an_adopted_tool_runs_in_a_pipeline_counts_in_impact_and_is_weighed_befo
 
 def serve_words(environ: dict[str, str], waits: Path) -> subprocess.Popen[bytes]:
     """The command, whose words go to the file `said` beside `waits`."""
-    command = [sys.executable, "-m", "claude_comm", "mcp", "adopt", f"{sys.executable} {SERVER}", "--as", "words"]
+    source = shlex.join([sys.executable, str(SERVER)])
+    command = [sys.executable, "-m", "claude_comm", "mcp", "adopt", source, "--as", "words"]
     with waits.with_name("said").open("wb") as said:
         return subprocess.Popen(command, env={**os.environ, **environ, "ECHO_WAITS": str(waits)}, stderr=said)
 
