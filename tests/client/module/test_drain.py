@@ -24,7 +24,8 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 # Longer than any test waits.
 ENDLESS_S = 10 * PATIENCE_S
-# A module as a program: what it handles goes to a file, a line at the start and a line at the end of each.
+# A module as a program: what it handles goes to a file, a line at the start and a line at the end of each. A handler
+# goes on until the module is told to end, or for ever.
 PROGRAM = """
 import asyncio, sys, threading, time
 from claude_comm import Module
@@ -32,12 +33,14 @@ module = Module("sink", **{options})
 out = open({out!r}, "a", buffering=1)
 def plain(payload: int) -> None:
     out.write(f"begin {{payload}}\\n")
-    time.sleep({takes_s})
+    while {endless} or not module._runner.prefetcher.closed:
+        time.sleep(0.01)
     out.write(f"end {{payload}}\\n")
 async def asynchronous(payload: int) -> None:
     out.write(f"begin {{payload}}\\n")
     try:
-        await asyncio.sleep({takes_s})
+        while {endless} or not module._runner.prefetcher.closed:
+            await asyncio.sleep(0.01)
     except asyncio.CancelledError:
         out.write(f"cancelled {{payload}}\\n")
         raise
@@ -74,10 +77,10 @@ def program(environ: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., P
 def _programs(environ: dict[str, str], folder: Path) -> Iterator[Callable[..., Program]]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(takes_s: float, handler: str = "plain", **options: object) -> Program:
+    def start(handler: str = "plain", *, endless: bool = True, **options: object) -> Program:
         out = folder / f"out{len(started)}"
         out.touch()
-        text = PROGRAM.format(options=options, out=str(out), takes_s=takes_s, handler=handler)
+        text = PROGRAM.format(options=options, out=str(out), endless=endless, handler=handler)
         process = subprocess.Popen([sys.executable, "-c", text], env=environ, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return Program(process, out)
@@ -104,7 +107,7 @@ def test_on_sigterm_what_runs_is_finished_and_acked_and_the_rest_is_given_back_u
     settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(10))
-    module = program(0.5, kind, concurrency=hands)
+    module = program(kind, endless=False, concurrency=hands)
     wait_until(lambda: len(module.lines("begin")) == hands)
     assert module.ended(signal.SIGTERM)[0] == 0
     assert sorted(module.lines("end")) == sorted(module.lines("begin")) == list(range(hands))
@@ -120,7 +123,7 @@ def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leas
     settings: Settings, client: Client, keys: Keys, program: Callable[..., Program], kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(5))
-    module = program(ENDLESS_S, kind, concurrency=hands, drain_s=0.5, instance="late")
+    module = program(kind, concurrency=hands, drain_s=0.5, instance="late")
     wait_until(lambda: len(module.lines("begin")) == hands)
     code, log = module.ended(signal.SIGTERM)
     assert (code, log.count("delivery.abandoned")) == (1, hands)
@@ -130,7 +133,7 @@ def test_a_handler_that_outlives_the_deadline_is_left_and_its_message_stays_leas
 
 def test_a_second_signal_ends_at_once(settings: Settings, program: Callable[..., Program]) -> None:
     publish(settings, "sink", 1)
-    module = program(ENDLESS_S, drain_s=ENDLESS_S)
+    module = program(drain_s=ENDLESS_S)
     wait_until(lambda: len(module.lines("begin")) == 1)
     module.process.send_signal(signal.SIGTERM)
     # It still runs, to finish what it began.
@@ -144,7 +147,7 @@ def test_a_lease_is_kept_until_the_last_handler_is_done(
 ) -> None:
     """The module ends for longer than its lease."""
     publish(settings, "sink", 1, 2)
-    module = program(ENDLESS_S, lease_s=0.3, drain_s=ENDLESS_S)
+    module = program(lease_s=0.3, drain_s=ENDLESS_S)
     wait_until(lambda: len(module.lines("begin")) == 1)
     module.process.send_signal(signal.SIGTERM)
     wait_until(lambda: (HEAP, 0) in rows(client, keys, "sink"))

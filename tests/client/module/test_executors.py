@@ -24,18 +24,22 @@ def nothing_pending(client: Client, settings: Settings) -> bool:
 
 
 class Meeting:
-    """How many are inside at once."""
+    """How many are inside at once. It is full once there are as many as are expected."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 0) -> None:
+        self.expected = expected
         self.inside = self.most = 0
         self.seen: list[Any] = []
         self._lock = threading.Lock()
+        self.full = threading.Event()
 
     def enter(self, payload: Any) -> None:
         with self._lock:
             self.seen.append(payload)
             self.inside += 1
             self.most = max(self.most, self.inside)
+            if self.inside == self.expected:
+                self.full.set()
 
     def leave(self) -> None:
         with self._lock:
@@ -48,15 +52,18 @@ def test_so_many_messages_are_handled_at_once_as_there_are_hands(
     settings: Settings, client: Client, kind: str, hands: int
 ) -> None:
     publish(settings, "sink", *range(40))
-    module, meeting = Module("sink", settings=settings, concurrency=hands), Meeting()
+    module, meeting = Module("sink", settings=settings, concurrency=hands), Meeting(hands)
 
     def plain(payload: int) -> None:
         meeting.enter(payload)
+        meeting.full.wait(PATIENCE_S)
         time.sleep(0.01)
         meeting.leave()
 
     async def asynchronous(payload: int) -> None:
         meeting.enter(payload)
+        while not meeting.full.is_set():
+            await asyncio.sleep(0)
         await asyncio.sleep(0.01)
         meeting.leave()
 

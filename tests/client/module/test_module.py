@@ -226,7 +226,8 @@ def test_a_module_ends_on_sigterm_and_gives_back_what_it_did_not_handle(
     script = tmp_path / "slow.py"
     script.write_text(
         "import sys, time\nfrom claude_comm import Module\nm = Module('sink')\n"
-        "@m.handles()\ndef handle(payload: int) -> None:\n    print(payload, flush=True)\n    time.sleep(0.5)\n"
+        "@m.handles()\ndef handle(payload: int) -> None:\n    print(payload, flush=True)\n"
+        "    while not m._runner.prefetcher.closed:\n        time.sleep(0.01)\n"
         "sys.exit(m.run())\n"
     )
     publish(settings, "sink", 1, 2, 3)

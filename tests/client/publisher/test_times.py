@@ -26,10 +26,10 @@ def test_a_delayed_message_is_handed_out_when_it_is_due_and_not_before(
     client: Client, keys: Keys, settings: Settings
 ) -> None:
     with Publisher("src", settings=settings) as publisher, Consumer("sink", settings=settings) as consumer:
-        start = time.monotonic()
-        id_ = publisher.publish("sink", "later", delay_s=0.4)
-        publisher.publish("sink", "at", at=datetime.now(UTC) + timedelta(seconds=0.2))
+        start, at = time.monotonic(), datetime.now(UTC) + timedelta(seconds=0.2)
         publisher.publish("sink", "now", at=datetime.now(UTC) - timedelta(seconds=5))
+        id_ = publisher.publish("sink", "later", delay_s=0.4)
+        publisher.publish("sink", "at", at=at)
         seen: list[tuple[str, float]] = []
 
         def read() -> bool:
