@@ -134,6 +134,11 @@ class Identity(msgspec.Struct, frozen=True):
             return body
         return sealed.join_lone(body, self.signer.key_id, self.signer.sign_lone(stream, body))
 
+    def recorded(self, body: bytes) -> bytes:
+        """A message of this module, as it was sent to another stream, as its events record it: a seal is for one
+        stream."""
+        return body if self.signer is None else self.seal(self.keys.events(self.module), sealed.split(body)[0])
+
     def sealed(self, posts: Sequence[Post]) -> Sequence[Post]:
         """Posts that are sent together, sealed where this module signs: those for one stream under one root."""
         if self.signer is None or not posts or posts[0].body[:1] == sealed.MARK:

@@ -77,14 +77,15 @@ class Reader(msgspec.Struct, frozen=True):
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What ends together on one stream: the entries to ack, and the events that say so.
 
-    `answers` are to the requests among them. `handled` are to be known as handled in the sorted set `seen` for
-    `seen_ms`, by a clock that shows `now_ms`.
+    `answers` are to the requests among them, and `recorded` is what the events have of these. `handled` are to be known
+    as handled in the sorted set `seen` for `seen_ms`, by a clock that shows `now_ms`.
     """
 
     ids: Sequence[str]
     events_stream: str
     events: Sequence[bytes]
     answers: Sequence[EncodedAnswer] = ()
+    recorded: Sequence[bytes] = ()
     seen: str = ""
     handled: Sequence[str] = ()
     now_ms: int = 0
@@ -206,9 +207,9 @@ def settle(reader: Reader, settlement: Settlement) -> Operation[SettlementOutcom
 def answer_first(settlement: Settlement) -> Operation[tuple[SettlementOutcome, list[bool]]]:
     """Sends the answers of a settlement by themselves, for a cluster, whose nodes know no common order; which of them
     were taken, or refused for good."""
-    commands = answering(settlement.answers, events=settlement.events_stream)
+    commands = _answering(settlement)
     replies = yield Batch(commands)
-    over = [not isinstance(reply, ServerUnreachable) for reply in replies[: 2 * len(settlement.answers) : 2]]
+    over = [not isinstance(reply, ServerUnreachable) for reply in replies[: len(settlement.answers)]]
     return (yield from _outcome(settlement, commands, replies)), over
 
 
@@ -264,8 +265,13 @@ def _settling(reader: Reader, settlement: Settlement) -> tuple[Command, ...]:
     events = tuple(
         Command(("XADD", settlement.events_stream, "*", *sealed.fields(event))) for event in settlement.events
     )
-    answers = answering(settlement.answers, events=settlement.events_stream) if settlement.answers else ()
-    return (*answers, *_remembering(settlement), acks, *events)
+    return (*_answering(settlement), *_remembering(settlement), acks, *events)
+
+
+def _answering(settlement: Settlement) -> tuple[Command, ...]:
+    if not settlement.answers:
+        return ()
+    return answering(settlement.answers, events=settlement.events_stream, recorded=settlement.recorded)
 
 
 def _outcome(

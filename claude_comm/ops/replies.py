@@ -73,28 +73,25 @@ def responds(keys: Keys, module: str, now_ms: int) -> Operation[bool]:
 
 
 class EncodedAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An encoded answer and the stream of replies that it goes to; `recorded` is the same as it is recorded among the
-    events of the module that answers, where it is sealed: a seal is for one stream."""
+    """An encoded answer and the stream of replies that it goes to."""
 
     stream: str
     body: bytes
-    recorded: bytes = b""
 
 
-def answer(answer: EncodedAnswer, *, events: str) -> Operation[None]:
+def answer(answer: EncodedAnswer, *, events: str, recorded: bytes) -> Operation[None]:
     """Sends one answer. A full server takes it too: what was handled must come to its end, or it would be handled again
     and again."""
-    yield from force_all(*answering([answer], events=events))
+    yield from force_all(*answering([answer], events=events, recorded=[recorded]))
 
 
-def answering(answers: Sequence[EncodedAnswer], *, events: str) -> tuple[Command, ...]:
-    """What sends these, and records each among the events of the module that answers, for the projection."""
-    commands = []
-    for answer in answers:
-        commands.append(Command(("XADD", answer.stream, "*", *sealed.fields(answer.body))))
-        commands.append(Command(("XADD", events, "*", *sealed.fields(answer.recorded or answer.body))))
+def answering(answers: Sequence[EncodedAnswer], *, events: str, recorded: Sequence[bytes]) -> tuple[Command, ...]:
+    """What sends these, each by one command, in their order; and then what records them among the events of the module
+    that answers, for the projection."""
+    sending = [Command(("XADD", answer.stream, "*", *sealed.fields(answer.body))) for answer in answers]
+    recording = [Command(("XADD", events, "*", *sealed.fields(body))) for body in recorded]
     expiring = {answer.stream: None for answer in answers}
-    return (*commands, *(Command(("PEXPIRE", stream, _ttl_ms(stream))) for stream in expiring))
+    return (*sending, *recording, *(Command(("PEXPIRE", stream, _ttl_ms(stream))) for stream in expiring))
 
 
 def _ttl_ms(stream: str) -> int:

@@ -179,8 +179,8 @@ class InFlight:
             handling = list(self._deliveries)
         return {delivery.entry.id for delivery in (*handling, *acked) if delivery.reader.stream == stream}
 
-    def settlement(self, acks: Iterable[Ack]) -> Settlement:
-        """The acks of one stream, as they are sent."""
+    def settlement(self, acks: Iterable[Ack], *, answering: bool = True) -> Settlement:
+        """The acks of one stream, as they are sent: with their answers, or without, where these went before."""
         acks = list(acks)
         copies = [ack for ack in acks if ack[2]] if self.window is not None else []
         handled = [ack for ack in acks if not ack[2]] if copies else acks
@@ -190,13 +190,15 @@ class InFlight:
             events.append(self._event(_done(reported, self.adapters)))
         if copies:
             events.append(self._event(Duplicates(_settled(copies, self.adapters))))
+        answers = [ack[3] for ack in acks if ack[3] is not None] if answering and self._answers else []
         keys, module = self._identity.keys, self._identity.module
         seen = [member(ack[0].identity) for ack in handled] if self.seen_ms else ()
         return Settlement(
             ids=[ack[0].entry.id for ack in acks],
             events_stream=keys.events(module),
             events=events,
-            answers=[ack[3] for ack in acks if ack[3] is not None] if self._answers else [],
+            answers=answers,
+            recorded=[self._identity.recorded(answer.body) for answer in answers],
             seen=keys.seen(module),
             handled=seen,
             now_ms=micros() // 1000,

@@ -11,8 +11,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from claude_comm.client.consumer.forwarder import Forwarder
 from claude_comm.client.consumer.in_flight import Ack, InFlight
 from claude_comm.client.identity import Identity
@@ -126,8 +124,7 @@ class Settler:
         return [ack for ack in acks if ack not in dropped] if dropped else acks
 
     def _settlement(self, acks: list[Ack]) -> Settlement:
-        settlement = self._in_flight.settlement(acks)
-        return msgspec.structs.replace(settlement, answers=()) if self._on_cluster else settlement
+        return self._in_flight.settlement(acks, answering=not self._on_cluster)
 
     def _refusal(self, outcome: SettlementOutcome) -> TransportError | None:
         """What refused a settlement; answers that were refused for good are logged."""

@@ -188,13 +188,10 @@ def _answer(identity: Identity, request: Envelope, data: object, type: str) -> o
         data=envelopes.pack(data),
     )
     stream, body = identity.keys.replies(to.module, to.instance), identity.encode_any(envelope)
-    if identity.signer is None:
-        return ops.EncodedAnswer(stream, body)
-    return ops.EncodedAnswer(
-        stream, identity.seal(stream, body), identity.seal(identity.keys.events(identity.module), body)
-    )
+    return ops.EncodedAnswer(stream, identity.seal(stream, body))
 
 
 def _sending(identity: Identity, answer: ops.EncodedAnswer | None) -> Operation[None]:
     if answer is not None:
-        yield from ops.answer(answer, events=identity.keys.events(identity.module))
+        events = identity.keys.events(identity.module)
+        yield from ops.answer(answer, events=events, recorded=identity.recorded(answer.body))
