@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, overload
 
 import msgspec
 
-from claude_comm.errors import DecodeError, EncodeError, NewerFormat, TooLarge
+from claude_comm.errors import DecodeError, EncodeError, EnvelopeError, NewerFormat, TooLarge
 from claude_comm.json_form import UNFIT, UNWRITTEN, foreign, is_pydantic, read, spelled, spells_as_is, unsendable
 from claude_comm.names import check_name, check_session, check_target
 
@@ -97,6 +97,9 @@ _encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_any = msgspec.msgpack.Decoder().decode
 _decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
+_decode_several = msgspec.msgpack.Decoder(list[Envelope]).decode
+_ARRAYS = frozenset(bytes((head,)) for head in (*range(0x90, 0xA0), 0xDC, 0xDD))
+_decode_parts = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 # The head of a map takes three bytes where it may have more than fifteen members, and msgspec keeps room for all that
 # an envelope could have; nearly every one has so few that a byte says it.
 _LONG_HEAD, _MOST_SHORT = b"\xde\x00", 15
@@ -186,6 +189,36 @@ def decode_all(bodies: Sequence[bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     except UNREADABLE:
         return None
     return envelopes if {envelope.v for envelope in envelopes} == {WIRE_VERSION} else None
+
+
+def is_array(body: bytes) -> bool:
+    """Whether these bytes begin as a MessagePack array; an envelope begins as a map."""
+    return body[:1] in _ARRAYS
+
+
+def decode_array(body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Envelope | EnvelopeError]:
+    """The envelopes in a MessagePack array of them, each in its place with what is wrong with it. Raises DecodeError or
+    TooLarge for what is no array."""
+    if len(body) > max_bytes:
+        raise TooLarge("this entry", len(body), max_bytes)
+    try:
+        envelopes = _decode_several(body)
+        if all(envelope.v == WIRE_VERSION for envelope in envelopes):
+            return list(envelopes)
+    except UNREADABLE:
+        pass
+    try:
+        parts = _decode_parts(body)
+    except UNREADABLE as error:
+        raise DecodeError(f"not an array of envelopes: {error}.") from None
+    return [_decoded(bytes(part)) for part in parts]
+
+
+def _decoded(body: bytes) -> Envelope | EnvelopeError:
+    try:
+        return decode(body, max_bytes=len(body))
+    except EnvelopeError as error:
+        return error
 
 
 class Template:

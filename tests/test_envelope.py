@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_comm.envelope import Envelope, Template, compose, decode, encode, pack
+from claude_comm.envelope import Envelope, Template, compose, decode, decode_array, encode, pack
 from claude_comm.errors import ConfigurationError, DecodeError, EncodeError, EnvelopeError, InvalidName, TooLarge
 from tests.support.examples import examples
 
@@ -156,6 +156,33 @@ def test_bytes_that_are_no_envelope_are_a_decode_error(body: bytes) -> None:
         decode(body)
 
 
+def test_each_envelope_of_an_array_is_read_by_itself() -> None:
+    whole = [encode(message(n)) for n in range(20)]
+    assert [found.payload() for found in decode_array(array_of(whole)) if isinstance(found, Envelope)] == list(
+        range(20)
+    )
+    newer = msgspec.msgpack.encode({"v": 7})
+    found = decode_array(array_of([whole[0], newer, b"\x01", whole[1]]))
+    assert [type(each).__name__ for each in found] == ["Envelope", "NewerFormat", "DecodeError", "Envelope"]
+
+
+@pytest.mark.parametrize("body", [b"", b"\x92\x80", b"\x80", b"\xdd\xff\xff\xff\xff", b"\x90\x90", b"\xc1"])
+def test_bytes_that_are_no_array_are_a_decode_error(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        decode_array(body)
+
+
+def test_an_array_over_the_limit_is_refused() -> None:
+    body = array_of([encode(message("x" * 100))] * 3)
+    assert len(decode_array(body, max_bytes=len(body))) == 3
+    with pytest.raises(TooLarge):
+        decode_array(body, max_bytes=len(body) - 1)
+
+
+def array_of(bodies: list[bytes]) -> bytes:
+    return msgspec.msgpack.encode([msgspec.Raw(body) for body in bodies])
+
+
 def test_a_payload_nested_without_end_is_a_decode_error_when_it_is_read() -> None:
     deep = compose(id="x", time_us=1, source="a", target="b", data=msgspec.Raw(b"\x91" * 100_000 + b"\xc0"))
     with pytest.raises(EnvelopeError):
@@ -171,6 +198,19 @@ def test_flipped_bytes_raise_nothing_but_envelope_errors() -> None:
             flipped[chance.randrange(len(flipped))] = chance.randrange(256)
         try:
             decode(bytes(flipped)).payload()
+        except EnvelopeError:
+            continue
+
+
+def test_flipped_bytes_of_an_array_raise_nothing_but_envelope_errors() -> None:
+    chance = random.Random(8)
+    body = array_of([encode(message(n)) for n in range(3)])
+    for _ in range(5_000):
+        flipped = bytearray(body)
+        for _ in range(chance.randint(1, 4)):
+            flipped[chance.randrange(len(flipped))] = chance.randrange(256)
+        try:
+            assert all(isinstance(found, Envelope | EnvelopeError) for found in decode_array(bytes(flipped)))
         except EnvelopeError:
             continue
 

@@ -18,7 +18,7 @@ from claude_comm.effects import Argument, Batch, Command, Operation, Script, Sea
 from claude_comm.errors import ServerRefused, ServerUnreachable, TransportError
 from claude_comm.names import Keys
 from claude_comm.ops import news
-from claude_comm.ops.replies import EncodedAnswer, answering
+from claude_comm.ops.replies import EncodedAnswer, answering, together
 from claude_comm.ops.when_full import force, retry_if_full
 from claude_comm.security import sealed
 from claude_comm.security.signing import Seal
@@ -209,7 +209,8 @@ def answer_first(settlement: Settlement) -> Operation[tuple[SettlementOutcome, l
     were taken, or refused for good."""
     commands = _answering(settlement)
     replies = yield Batch(commands)
-    over = [not isinstance(reply, ServerUnreachable) for reply in replies[: len(settlement.answers)]]
+    _, places = together(settlement.answers)
+    over = [not isinstance(replies[place], ServerUnreachable) for place in places]
     return (yield from _outcome(settlement, commands, replies)), over
 
 

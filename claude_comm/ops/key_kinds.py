@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from claude_comm.envelope import decode
+from claude_comm.envelope import decode, decode_array, is_array
 from claude_comm.errors import ClaudeCommError, NewerFormat
 from claude_comm.names import TOPIC_PREFIX, Keys, Stream, is_name
 from claude_comm.negotiation import agreement as agreements
@@ -88,6 +88,15 @@ def _envelope(text: bytes) -> str:
     return ""
 
 
+def _envelopes(body: bytes) -> str:
+    try:
+        found = decode_array(body, max_bytes=_ANY_SIZE)
+    except ClaudeCommError as error:
+        return str(error)
+    wrong = (each for each in found if isinstance(each, ClaudeCommError) and not isinstance(each, NewerFormat))
+    return next(map(str, wrong), "")
+
+
 def _moment(score: object) -> str:
     return "" if door.moment(score) is not None else "its score is no moment in milliseconds"
 
@@ -105,7 +114,9 @@ def _seen(_keys: Keys, member: bytes, at: object) -> str:
 def _reply(_keys: Keys, _id: bytes, fields: Mapping[bytes, bytes]) -> str:
     if b"w" in fields:
         return ""
-    return _envelope(fields[b"e"]) if b"e" in fields else "the entry has no field `e`"
+    if b"e" not in fields:
+        return "the entry has no field `e`"
+    return _envelopes(fields[b"e"]) if is_array(fields[b"e"]) else _envelope(fields[b"e"])
 
 
 def _joined(_keys: Keys, field: bytes, value: bytes) -> str:

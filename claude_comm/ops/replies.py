@@ -1,10 +1,11 @@
 """Answers to requests: put where the publisher that asked reads, and taken from there.
 
 Law: an answer of a module travels with the ack of its request and before it, so that a crash between the two repeats
-the handler. A stream of replies exists from its first answer until its reader deletes what it has read, and at the
-longest `TTL_MS` (`TASK_TTL_MS` for a task) after the last one: nobody has to clean up after a publisher that died. What
-was read is deleted with the next read, so that every read begins at the stream's start: no position is kept that a
-flushed or restored server could make wrong.
+the handler. Answers of one batch to one publisher travel in one entry, where its address says that it reads such; one
+that is sealed has an entry to itself. A stream of replies exists from its first answer until its reader deletes what it
+has read, and at the longest `TTL_MS` (`TASK_TTL_MS` for a task) after the last one: nobody has to clean up after a
+publisher that died. What was read is deleted with the next read, so that every read begins at the stream's start: no
+position is kept that a flushed or restored server could make wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from claude_comm.effects import Append, Batch, Command, Operation, Post
 from claude_comm.errors import ServerRefused, TransportError
-from claude_comm.names import Keys
+from claude_comm.names import Keys, is_name
 from claude_comm.ops import door, news
 from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.ops.when_full import force_all
@@ -25,14 +26,19 @@ from claude_comm.security import sealed
 TTL_MS = 60_000
 # Of the replies to a task of an agent, which any process may ask for, or none for a while: such an instance begins so.
 TASK_PREFIX, TASK_TTL_MS = "task-", 86_400_000
-# How many answers one read takes.
+# So does an instance that reads several answers in one entry.
+SEVERAL_PREFIX = "many-"
+# The most answers in one entry; how large they may be together, and with the head of their array (bytes).
+MOST_TOGETHER, MOST_TOGETHER_BYTES = 100, 32 * 1024
+MOST_ENTRY_BYTES = MOST_TOGETHER_BYTES + 3
+# How many entries one read takes.
 COUNT = 500
 # A consumer without heartbeats that has not asked for messages for longer than this is not waited for.
 SILENT_MS = 600_000
 # How long a publisher that closes waits for a server that does not answer: what it leaves there expires.
 PARTING_WITHIN_MS = 1_000
 
-# The id of an entry and its envelope; None for an entry without one.
+# The id of an entry and what it holds: an envelope, or an array of them; None for an entry without one.
 Arrived: TypeAlias = list[tuple[bytes, bytes | None]]
 
 
@@ -86,16 +92,80 @@ def answer(answer: EncodedAnswer, *, events: str, recorded: bytes) -> Operation[
 
 
 def answering(answers: Sequence[EncodedAnswer], *, events: str, recorded: Sequence[bytes]) -> tuple[Command, ...]:
-    """What sends these, each by one command, in their order; and then what records them among the events of the module
-    that answers, for the projection."""
-    sending = [Command(("XADD", answer.stream, "*", *sealed.fields(answer.body))) for answer in answers]
+    """What sends these (see `together`); and then what records them among the events of the module that answers, for
+    the projection."""
+    sending, _ = together(answers)
     recording = [Command(("XADD", events, "*", *sealed.fields(body))) for body in recorded]
     expiring = {answer.stream: None for answer in answers}
     return (*sending, *recording, *(Command(("PEXPIRE", stream, _ttl_ms(stream))) for stream in expiring))
 
 
+def together(answers: Sequence[EncodedAnswer]) -> tuple[list[Command], list[int]]:
+    """The commands that send these, in their order, and by which of them each is sent."""
+    entries: list[_Entry] = []
+    places: list[int] = []
+    filling: dict[str, tuple[int, _Entry]] = {}
+    for answer in answers:
+        place, entry = filling.get(answer.stream, _NONE_FILLING)
+        if entry is None or not entry.takes(answer.body):
+            place, entry = len(entries), _Entry(answer.stream)
+            entries.append(entry)
+            if _takes_several(answer):
+                filling[answer.stream] = place, entry
+        entry.add(answer.body)
+        places.append(place)
+    return [Command(("XADD", entry.stream, "*", *entry.fields())) for entry in entries], places
+
+
+_NONE_FILLING: tuple[int, None] = (-1, None)
+
+
+def _takes_several(answer: EncodedAnswer) -> bool:
+    """Whether whoever reads this answer reads others in the same entry. One that is sealed is sealed by itself."""
+    return _instance(answer.stream).startswith(SEVERAL_PREFIX) and answer.body[:1] != sealed.MARK
+
+
+class _Entry:
+    """Answers that travel together."""
+
+    __slots__ = ("_bodies", "_size", "stream")
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self._bodies: list[bytes] = []
+        self._size = 0
+
+    def takes(self, body: bytes) -> bool:
+        return len(self._bodies) < MOST_TOGETHER and self._size + len(body) <= MOST_TOGETHER_BYTES
+
+    def add(self, body: bytes) -> None:
+        self._bodies.append(body)
+        self._size += len(body)
+
+    def fields(self) -> tuple[str | bytes, ...]:
+        if len(self._bodies) == 1:
+            return sealed.fields(self._bodies[0])
+        return ("e", b"".join((_array_head(len(self._bodies)), *self._bodies)))
+
+
+def _array_head(count: int) -> bytes:
+    """As a MessagePack array of so many begins."""
+    return bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+
+
 def _ttl_ms(stream: str) -> int:
-    return TASK_TTL_MS if stream.rpartition(":")[2].startswith(TASK_PREFIX) else TTL_MS
+    return TASK_TTL_MS if _instance(stream).startswith(TASK_PREFIX) else TTL_MS
+
+
+def _instance(stream: str) -> str:
+    return stream.rpartition(":")[2]
+
+
+def reading_instance(instance: str, *, several: bool) -> str:
+    """The name under which an instance reads its replies: one that says whether it reads several in one entry, where
+    there is room for that."""
+    named = SEVERAL_PREFIX + instance
+    return named if several and is_name(named) else instance
 
 
 def collect(key: str, read: Sequence[bytes], *, block_ms: int, several: bool = False) -> Operation[Arrived]:

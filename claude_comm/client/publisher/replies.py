@@ -8,6 +8,7 @@ another request.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from claude_comm.errors import EnvelopeError, TransportError
 from claude_comm.ops import replies as ops
 from claude_comm.ops.consume import Why
 from claude_comm.security import sealed
+from claude_comm.security.signing import Seal
 from claude_comm.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 # How long one read waits before its connection is checked again.
 _READ_WAIT_MS = 5_000
-# An answer of that size is not read twice (see `ops.replies.collect`): that would cost more than it saves.
+# An entry of that size is not read twice (see `ops.replies.collect`): that would cost more than it saves.
 LARGE_BYTES = 16 * 1024
 # Requests that ran out of time, remembered so that their answers count as late.
 _MAX_EXPIRED = 10_000
@@ -49,11 +51,12 @@ class Mailbox(Generic[AnyWaiter]):
     """The requests of one publisher that wait for an answer, and counts of answers that came for none of them."""
 
     def __init__(self, identity: Identity) -> None:
-        self.address = str(ReplyAddress(identity.module, identity.instance))
-        self.key = identity.keys.replies(identity.module, identity.instance)
+        self._trusted = _trusted(identity)
+        instance = ops.reading_instance(identity.instance, several=self._trusted is None)
+        self.address = str(ReplyAddress(identity.module, instance))
+        self.key = identity.keys.replies(identity.module, instance)
         self.late = self.repeated = 0
         self._identity = identity
-        self._trusted = _trusted(identity)
         self._waiting: dict[str, AnyWaiter] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
@@ -74,7 +77,7 @@ class Mailbox(Generic[AnyWaiter]):
             self._expired.pop(next(iter(self._expired)), None)
         return True
 
-    def reading(self) -> Operation[ops.Arrived]:
+    def reading(self) -> Operation[list[Envelope]]:
         """The answers that have come, waited for a while; `hand_over` is next. Raises TransportError."""
         # Requesters are better woken together: what they send next travels together, and so do the answers to that.
         several = (self._several or len(self._waiting) > 1) and not self._large
@@ -84,13 +87,16 @@ class Mailbox(Generic[AnyWaiter]):
         self._large = any(text is not None and len(text) >= LARGE_BYTES for _, text in arrived)
         if self._trusted is not None and arrived:
             yield from self._trusted.renew()
-        return arrived
+        return [answer for id_, text in arrived if text is not None for answer in self._answers(text, id_)]
 
-    def hand_over(self, arrived: ops.Arrived) -> None:
+    def hand_over(self, answers: Sequence[Envelope]) -> None:
         """Gives each answer to who waits for it."""
-        for id_, text in arrived:
-            if text is not None:
-                self._hand_over(text, id_)
+        for answer in answers:
+            waiter = self._waiting.pop(answer.causation, None)
+            if waiter is not None:
+                waiter.put(answer)
+            else:
+                self._unexpected(answer)
 
     @property
     def waiting(self) -> int:
@@ -103,23 +109,44 @@ class Mailbox(Generic[AnyWaiter]):
     def unreachable(self, error: TransportError) -> None:
         self._log.warning("replies.unreachable", error=str(error))
 
-    def _hand_over(self, text: bytes, id_: bytes) -> None:
+    def _answers(self, text: bytes, id_: bytes) -> list[Envelope]:
+        """What can be read of an entry, and is believed."""
         body, seal = sealed.split(text)
+        return [
+            answer
+            for found in self._found(body)
+            if (answer := self._whole(found)) is not None and self._believes(answer, body, seal, id_)
+        ]
+
+    def _found(self, body: bytes) -> Sequence[Envelope | EnvelopeError]:
         try:
-            answer = self._identity.arrived(envelopes.decode(body, max_bytes=self._max_bytes))
+            if envelopes.is_array(body):
+                return envelopes.decode_array(body, max_bytes=max(self._max_bytes, ops.MOST_ENTRY_BYTES))
+            return (envelopes.decode(body, max_bytes=self._max_bytes),)
         except EnvelopeError as error:
-            self._log.warning("reply.unreadable", error=str(error))
-            return
-        if self._trusted is not None:
-            stored_ms = int(id_.partition(b"-")[0])
-            doubt = self._trusted.verifier.doubt(self.key, body, seal, answer.source, stored_ms)
-            if doubt is not None:
-                self._log.warning("reply.doubted", id=answer.causation, source=answer.source, why=doubt.sentence)
-                return
-        waiter = self._waiting.pop(answer.causation, None)
-        if waiter is not None:
-            waiter.put(answer)
-        elif answer.causation in self._expired:
+            return (error,)
+
+    def _whole(self, found: Envelope | EnvelopeError) -> Envelope | None:
+        """An answer with its payload at hand; None for one that cannot be read."""
+        try:
+            if isinstance(found, Envelope):
+                return self._identity.arrived(found)
+        except EnvelopeError as error:
+            found = error
+        self._log.warning("reply.unreadable", error=str(found))
+        return None
+
+    def _believes(self, answer: Envelope, body: bytes, seal: Seal | None, id_: bytes) -> bool:
+        if self._trusted is None:
+            return True
+        stored_ms = int(id_.partition(b"-")[0])
+        doubt = self._trusted.verifier.doubt(self.key, body, seal, answer.source, stored_ms)
+        if doubt is not None:
+            self._log.warning("reply.doubted", id=answer.causation, source=answer.source, why=doubt.sentence)
+        return doubt is None
+
+    def _unexpected(self, answer: Envelope) -> None:
+        if answer.causation in self._expired:
             self._expired.pop(answer.causation, None)
             self.late += 1
             self._log.warning("reply.late", id=answer.causation, source=answer.source)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from claude_comm import Module, Publisher, Settings
+from claude_comm import Consumer, Module, Publisher, Settings
 from claude_comm.client.consumer.options import Options
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.module import endings
 from claude_comm.client.module.prefetch import Prefetcher
 from claude_comm.delivery.flow_control import Ahead
 from claude_comm.effects import Batch, Command, Effect
-from claude_comm.envelope import decode
+from claude_comm.envelope import Envelope, decode, decode_array
 from claude_comm.errors import ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.progress.events import EVENT_TYPE, Handled, decode_event
@@ -87,6 +87,26 @@ def test_answers_of_many_requests_travel_together(client: Client, settings: Sett
         before = _calls(client, "xack")
         assert list(pool.map(lambda n: publisher.request("desk", n), range(400))) == list(range(400))
         assert _calls(client, "xack") - before < 200
+
+
+@pytest.mark.parametrize(("address", "entries"), [("asker/many-1", 1), ("asker/1", 3), ("asker/task-1", 3)])
+def test_answers_of_one_batch_share_an_entry_where_the_address_says_that_it_is_read(
+    client: Client, keys: Keys, settings: Settings, address: str, entries: int
+) -> None:
+    """A publisher of an earlier release, or in another language, reads one answer in an entry."""
+    with Publisher("asker", settings=settings) as asker, Consumer("desk", settings=settings) as consumer:
+        ids = [asker.publish("desk", n, reply_to=address) for n in range(3)]
+        subscription = consumer._subscription
+        for delivery in consumer.read():
+            subscription.in_flight.ack(delivery, subscription.reply(delivery, delivery.payload()))
+        client.run(subscription.settling())
+    stored = client.data.one(Command(("XRANGE", keys.replies(*address.split("/")), "-", "+")))
+    bodies = [fields[1] for _, fields in stored]
+    answers = decode_array(bodies[0]) if entries == 1 else [decode(body) for body in bodies]
+    assert len(stored) == entries
+    assert [(answer.causation, answer.payload()) for answer in answers if isinstance(answer, Envelope)] == [
+        (id_, n) for n, id_ in enumerate(ids)
+    ]
 
 
 @pytest.mark.parametrize("others", [0, 1])

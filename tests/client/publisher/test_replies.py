@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from claude_comm import Settings
 from claude_comm.client.identity import Identity, identify
+from claude_comm.client.publisher import replies
 from claude_comm.client.publisher.replies import LARGE_BYTES, Mailbox, reply
 from claude_comm.effects import Effect
 from claude_comm.envelope import Envelope
@@ -43,6 +45,11 @@ class Asking:
     def answers(self, *names: str, data: str = "") -> list[Any]:
         entries = [[f"1-{name}".encode(), [b"e", self._answer(name, data)]] for name in names]
         return [{self.mailbox.key.encode(): entries}] if entries else [None]
+
+    def together(self, *names: str) -> list[Any]:
+        """The same in one entry."""
+        bodies = [msgspec.Raw(self._answer(name, "")) for name in names]
+        return [{self.mailbox.key.encode(): [[b"1-1", [b"e", msgspec.msgpack.encode(bodies)]]]}]
 
     def _answer(self, name: str, data: str) -> bytes:
         request = Envelope(id=name, source="asker", target="t", time=1, reply_to=self.mailbox.address)
@@ -99,3 +106,31 @@ def test_what_the_server_refuses_to_read_again_is_handed_over_by_the_next_read(a
     both = asking.answers("1", "2")
     assert asking.read([*both, *both]) == [["XREAD BLOCK", "XREAD"]]
     assert asking.got == ["1", "2"]
+
+
+def test_answers_in_one_entry_are_handed_over_one_by_one_and_the_entry_is_deleted(asking: Asking) -> None:
+    all_ = asking.together("1", "2", "3")
+    assert asking.read([*all_, *all_]) == [["XREAD BLOCK", "XREAD"]]
+    assert asking.got == ["1", "2", "3"]
+    assert asking.read([1, *asking.answers("4")]) == [["XDEL", "XREAD BLOCK"]]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [b"\xc0", b"\x93", b"\x80", msgspec.msgpack.encode({"v": 99}), msgspec.msgpack.encode([{"id": "1"}])],
+    ids=["nil", "truncated", "nothing", "newer", "nested"],
+)
+def test_what_cannot_be_read_in_an_entry_keeps_none_of_the_others(asking: Asking, foreign: bytes) -> None:
+    good = [asking._answer(name, "") for name in ("1", "2")]
+    body = b"\x93" + good[0] + foreign + good[1]
+    entries = [[b"1-1", [b"e", body]], [b"1-2", [b"e", asking._answer("3", "")]]]
+    reply = {asking.mailbox.key.encode(): entries}
+    asking.read([reply, reply])
+    assert asking.got == (["3"] if foreign == b"\x93" else ["1", "2", "3"])
+
+
+def test_one_that_checks_signatures_is_answered_one_by_one(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer has a seal of its own."""
+    assert "/many-" in Mailbox(identify("asker", settings)).address
+    monkeypatch.setattr(replies, "_trusted", lambda _: object())
+    assert "/many-" not in Mailbox(identify("asker", settings)).address
