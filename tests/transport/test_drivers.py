@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_a_cancelled_task_runs_the_finally_of_its_operation_and_leaves_no_reply(
 
     def operation() -> Operation[Any]:
         try:
-            return (yield Command(("XREAD", "BLOCK", 5000, "STREAMS", settings.namespace, "$"), wait_ms=5000))
+            return (yield Command(("XREAD", "BLOCK", 60_000, "STREAMS", settings.namespace, "$"), wait_ms=60_000))
         finally:
             ended.append(True)
 
@@ -165,24 +166,32 @@ def test_a_connection_that_is_reset_while_replies_are_read_is_a_server_that_does
         asyncio.run(server.many([Command(("PING",))]))
 
 
-SLOW = Command(("BLPOP", "nothing-comes-here", 1), wait_ms=1_000)
+SLOW = Command(("BLPOP", "nothing-comes-here", 60), wait_ms=60_000)
 
 
-def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Settings) -> None:
+def waits(client: Client, connection: int) -> bool:
+    return b" cmd=blpop " in client.data.one(Command(("CLIENT", "LIST", "ID", connection)))
+
+
+def test_a_reply_that_nobody_waited_for_answers_no_later_command(settings: Settings, client: Client) -> None:
     """Interrupted between a command and its reply, by a signal: the connection is not used again."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     server = ConnectionPool(settings.url)
-    server.one(Command(("PING",)))
-    before = signal.signal(signal.SIGALRM, interrupt)
+    connection = server.one(Command(("CLIENT", "ID")))
+    main, before = threading.get_ident(), signal.signal(signal.SIGALRM, interrupt)
+    once_it_waits = threading.Thread(
+        target=lambda: (wait_until(lambda: waits(client, connection)), signal.pthread_kill(main, signal.SIGALRM))
+    )
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        once_it_waits.start()
         with pytest.raises(KeyboardInterrupt):
             server.one(SLOW)
     finally:
         signal.signal(signal.SIGALRM, before)
+        once_it_waits.join()
     assert server.one(Command(("ECHO", "mine"))) == b"mine"
     server.close()
 
@@ -314,6 +323,27 @@ def test_a_begun_operation_that_has_landed_is_dropped_without_the_connection_tha
     assert client.run(asking()) != before
 
 
+class Go:
+    """What commands wait for until the test says so."""
+
+    def __init__(self, client: Client, key: str) -> None:
+        self._client, self._key = client, key
+        self.command = Command(("BLPOP", key, 60))
+
+    def awaited(self) -> Operation[Any]:
+        """The connection's number, after the wait."""
+        return (yield Batch((self.command, Command(("CLIENT", "ID"))), wait_ms=60_000))[-1]
+
+    def on(self) -> None:
+        self._client.data.one(Command(("LPUSH", self._key, "go")))
+
+
+@pytest.fixture
+def go(settings: Settings) -> Iterator[Go]:
+    with connect(settings) as other:
+        yield Go(other, f"{settings.namespace}:go")
+
+
 def asking_who(*, block_ms: int = 0) -> Operation[Any]:
     """The connection's number, after a wait."""
     wait = Command(("BLPOP", "nothing", block_ms / 1000))
@@ -379,14 +409,15 @@ def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings
     asyncio.run(scenario())
 
 
-def test_what_does_not_go_abreast_is_sent_when_the_one_before_has_landed(client: Client) -> None:
+def test_what_does_not_go_abreast_is_sent_when_the_one_before_has_landed(client: Client, go: Go) -> None:
     before = client.run(asking_who())
-    first = client.begin(asking_who(block_ms=200))
+    first = client.begin(go.awaited())
     made: list[bool] = []
 
     def asking() -> Operation[Any]:
         # It is made while the one before is on its way.
         made.append(first._replies.arrived())
+        go.on()
         return (yield from asking_who())
 
     second = client.begin(asking(), first, abreast=False)
@@ -418,32 +449,34 @@ def test_of_asyncio_what_does_not_go_abreast_is_sent_when_the_one_before_has_lan
     asyncio.run(scenario())
 
 
-def asking_twice() -> Operation[Any]:
-    first = yield Batch((Command(("BLPOP", "nothing", 0.05)), Command(("ECHO", "once"))), wait_ms=50)
-    return [*first, (yield Command(("ECHO", "twice")))]
+def asking_twice(go: Go) -> Operation[Any]:
+    first = yield Batch((go.command, Command(("ECHO", "once"))), wait_ms=60_000)
+    return [*first[1:], (yield Command(("ECHO", "twice")))]
 
 
-def test_what_has_arrived_is_over_unless_it_asks_more_of_the_server(client: Client) -> None:
-    asking = client.begin(asking_twice())
+def test_what_has_arrived_is_over_unless_it_asks_more_of_the_server(client: Client, go: Go) -> None:
+    asking = client.begin(asking_twice(go))
     assert not asking.arrived()
+    go.on()
     wait_until(asking.arrived)
     assert [asking.over(), asking.over()] == [False, False]
-    assert asking.finish() == [None, b"once", b"twice"]
+    assert asking.finish() == [b"once", b"twice"]
     who = client.begin(asking_who())
     wait_until(who.arrived)
     assert who.over()
     assert who.finish() == client.run(asking_who())
 
 
-def test_of_asyncio_what_has_arrived_is_over_unless_it_asks_more(settings: Settings) -> None:
+def test_of_asyncio_what_has_arrived_is_over_unless_it_asks_more(settings: Settings, go: Go) -> None:
     async def scenario() -> None:
         async with connect_async(settings) as client:
-            asking = await client.begin(asking_twice())
+            asking = await client.begin(asking_twice(go))
             assert not asking.arrived()
+            go.on()
             assert await asking.land()
             assert asking.arrived()
             assert not asking.over()
-            assert await asking.finish() == [None, b"once", b"twice"]
+            assert await asking.finish() == [b"once", b"twice"]
             who = await client.begin(asking_who())
             await who.land()
             assert who.over()

@@ -89,6 +89,7 @@ keys = Keys(settings.namespace)
 with connect(settings) as client:
     while True:
         client.run(later.move_due(keys, keys.inbox("sink"), now_ms=time.time_ns() // 1_000_000, limit=7))
+        time.sleep(0.001)
 """
 
 
@@ -104,7 +105,7 @@ def test_a_process_killed_while_it_moves_what_is_due_loses_and_doubles_nothing(
         return int(client.data.one(Command(("XLEN", keys.inbox("sink")))))
 
     def more_than(count: int) -> bool:
-        return moved() > count
+        return moved() > count or moved() == len(expected)  # all, where the killer came late
 
     for goal in (1, 900, 1_800):
         run_until_killed(MOVING, environ, partial(more_than, max(goal, moved())))

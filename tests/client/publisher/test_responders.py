@@ -44,14 +44,15 @@ def test_nobody_answers_for_a_name_that_nobody_has_and_nothing_is_sent(client: C
     assert client.data.one(Command(("EXISTS", Keys(settings.namespace).inbox("orcale")))) == 0
 
 
-def test_nobody_answers_for_a_module_that_has_stopped(settings: Settings) -> None:
+def test_nobody_answers_for_a_module_that_has_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     module = oracle(settings)
     with Publisher("a", settings=settings) as publisher:
         with running(module):
             assert publisher.request("oracle", 1) == 1
         publisher._responders.lost("oracle")
+        monkeypatch.setattr(responders, "NOBODY_S", 0.1)
         with pytest.raises(NoResponder, match="Start it, then ask again"):
-            publisher.request("oracle", 2, timeout_s=0.1)
+            publisher.request("oracle", 2)
 
 
 def test_one_that_starts_meanwhile_answers(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
