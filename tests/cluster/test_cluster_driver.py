@@ -178,8 +178,8 @@ def test_a_reader_that_waits_is_sent_on_when_the_slot_leaves(
 
     mover = threading.Thread(target=move)
     mover.start()
-    words = ("XREADGROUP", "GROUP", "g", "c", "BLOCK", 5000, "STREAMS", stream, ">")
-    reply = run(effect(Command(words, wait_ms=5000)))
+    words = ("XREADGROUP", "GROUP", "g", "c", "BLOCK", 60_000, "STREAMS", stream, ">")
+    reply = run(effect(Command(words, wait_ms=60_000)))
     mover.join()
     assert list(reply) == [stream.encode()]
 
@@ -188,7 +188,7 @@ def test_a_cancelled_batch_leaves_no_reply_on_any_master(
     settings: Settings, inboxes: list[str], masters: Masters
 ) -> None:
     """All were sent their part, one of them waits: whoever comes next gets its own answers."""
-    waiting = Command(("XREAD", "BLOCK", 5000, "STREAMS", inboxes[5], "$"), wait_ms=5000)
+    waiting = Command(("XREAD", "BLOCK", 60_000, "STREAMS", inboxes[5], "$"), wait_ms=60_000)
     asked = [*(Command(("XLEN", stream)) for stream in inboxes[:5]), waiting]
 
     owner = masters.owner(inboxes[5])
@@ -196,7 +196,7 @@ def test_a_cancelled_batch_leaves_no_reply_on_any_master(
     async def scenario() -> Any:
         async with connect_async(settings) as client:
             await client.run(effect(Append([Post(stream, b"x") for stream in inboxes])))
-            task = asyncio.create_task(client.data.many(asked, 5000))
+            task = asyncio.create_task(client.data.many(asked, 60_000))
             await asyncio.to_thread(wait_until, lambda: b"blocked_clients:1" in owner.ask("INFO", "clients"))
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
