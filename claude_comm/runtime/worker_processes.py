@@ -2,7 +2,7 @@
 
 Law: a worker holds the lock on its file in `home/run` for as long as it lives, and nothing else says that it lives:
 a pid left behind by a killed worker is not believed. The file tells which pid that is, what it serves, and whether it
-works: what runs and cannot do its duty is not called running.
+works: what runs and cannot do its duty is not called running. When the file was last written, the worker came round.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ _SAY_TIMEOUT_S = 1.0
 _POLL_S = 0.01
 # How much of an error is kept beside the pid.
 MAX_TROUBLE = 500
+# How often a worker that comes round marks its file; and when one that has not is silent: it was stopped, or hangs. A
+# supervisor waits as long (`WatchdogSec` of the systemd unit).
+MARK_EVERY_S, SILENT_S = 10.0, 120.0
 
 
 # What a worker says about itself each time that it comes round: "" that it does its work, else why it does not.
@@ -57,7 +60,7 @@ def unheard(_trouble: str) -> None:
 class Service(msgspec.Struct, frozen=True):
     """A worker that lives: which process on which host, since when (microseconds), and the streams that it serves.
 
-    `trouble` is why it does not do its work, while it `waits` for that to change.
+    `trouble` is why it does not do its work, while it `waits` for that to change; or how long it has been `silent`.
     """
 
     name: str
@@ -66,7 +69,7 @@ class Service(msgspec.Struct, frozen=True):
     since_us: int
     namespace: str
     url: str
-    state: Literal["starting", "works", "waits"] = "starting"
+    state: Literal["starting", "works", "waits", "silent"] = "starting"
     trouble: str = ""
 
 
@@ -116,11 +119,14 @@ def claim(settings: Settings, name: str) -> Iterator[Report]:
 
 def _reporter(descriptor: int, me: Service, manager: ServiceManager) -> Report:
     """Writes down what is new, and lets a supervisor know that the worker goes on."""
-    written = me
+    written, mark_at = me, 0.0
 
     def report(trouble: str) -> None:
-        nonlocal written
+        nonlocal written, mark_at
         manager.state(trouble)
+        if time.monotonic() >= mark_at:
+            mark_at = time.monotonic() + MARK_EVERY_S
+            os.utime(descriptor)
         state: Literal["works", "waits"] = "waits" if trouble else "works"
         if (state, trouble[:MAX_TROUBLE]) != (written.state, written.trouble):
             written = msgspec.structs.replace(me, state=state, trouble=trouble[:MAX_TROUBLE])
@@ -138,7 +144,7 @@ def running(home: Path, name: str) -> Service | None:
         deadline = time.monotonic() + _SAY_TIMEOUT_S
         while not _lock(descriptor, fcntl.LOCK_SH):
             with suppress(msgspec.MsgspecError):
-                return msgspec.json.decode(os.pread(descriptor, 65536, 0), type=Service)
+                return _heard(descriptor, msgspec.json.decode(os.pread(descriptor, 65536, 0), type=Service))
             # It has the lock and is about to write who it is, or is about to leave; or others wrote into the file.
             if time.monotonic() > deadline:
                 return Service(name, 0, "", 0, "", "")
@@ -146,6 +152,21 @@ def running(home: Path, name: str) -> Service | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def _heard(descriptor: int, service: Service) -> Service:
+    """The worker as its file tells of it, or silent where it has not come round for long."""
+    silent_s = time.time() - os.fstat(descriptor).st_mtime
+    if silent_s <= SILENT_S:
+        return service
+    trouble = f"it has not come round for {silent_s:.0f} s: it was stopped, or hangs; `claude-comm down` ends it"
+    return msgspec.structs.replace(service, state="silent", trouble=trouble)
+
+
+def awake(home: Path, name: str) -> bool:
+    """Whether the worker of that name lives and comes round."""
+    service = running(home, name)
+    return service is not None and service.state != "silent"
 
 
 def start(settings: Settings, *names: str) -> list[Service]:

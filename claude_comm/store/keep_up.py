@@ -61,7 +61,7 @@ class KeepUp:
         if self._surveyed_s and now_s - self._surveyed_s < SURVEY_S:
             return self._survey
         self._surveyed_s = now_s
-        if worker_processes.running(self._settings.home, PROGRESS_WORKER) is not None:
+        if worker_processes.awake(self._settings.home, PROGRESS_WORKER):
             self._survey = None
         else:
             self._survey = survey(self._client, self._database, self._keys)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import redis
 from claude_comm import Publisher
 from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
-from claude_comm.names import JANITOR_WORKER, Keys
+from claude_comm.names import JANITOR_WORKER, PROGRESS_WORKER, Keys
 from claude_comm.ops import projection_progress
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import WORKERS
@@ -58,7 +60,7 @@ def test_up_says_which_worker_cannot_do_its_duty(admin: redis.Redis, home: Path)
     ran = subprocess.run(up, env=child_environ(**environ), capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     for name in WORKERS:
-        assert f"Error: the {name} worker does not work yet: the server refused" in ran.stderr
+        assert f"Error: the {name} worker does not work: the server refused" in ran.stderr
     admin.execute_command("ACL", "SETUSER", "worker", "~*")
     wait_until(lambda: _state(home, JANITOR_WORKER) == "works", what="the janitor works")
 
@@ -100,6 +102,57 @@ def test_what_others_write_beside_a_pid_does_not_hide_the_worker(tmp_path: Path)
         assert worker_processes.running(tmp_path, "progress") is not None
 
 
+def test_a_worker_that_comes_round_no_more_is_not_called_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped (SIGSTOP), or hangs."""
+    file = tmp_path / "run" / "janitor.pid"
+    with worker_processes.claim(Settings(home=tmp_path), JANITOR_WORKER) as report:
+        report("")
+        assert (_state(tmp_path, JANITOR_WORKER), _check(tmp_path), _check(tmp_path, "--ready")) == ("works", 0, 0)
+        _age(file, worker_processes.SILENT_S + 5)
+        silent = worker_processes.running(tmp_path, JANITOR_WORKER)
+        assert silent is not None
+        assert (silent.state, silent.pid) == ("silent", os.getpid())
+        assert "has not come round for 12" in silent.trouble
+        assert (_check(tmp_path), _check(tmp_path, "--ready")) == (1, 1)
+        assert not worker_processes.awake(tmp_path, JANITOR_WORKER)
+        # Not each round is written down.
+        report("")
+        assert _state(tmp_path, JANITOR_WORKER) == "silent"
+        later = time.monotonic() + worker_processes.MARK_EVERY_S
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: later)
+            report("")
+        assert (_state(tmp_path, JANITOR_WORKER), _check(tmp_path)) == ("works", 0)
+        assert worker_processes.awake(tmp_path, JANITOR_WORKER)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", WORKERS)
+def test_each_worker_comes_round_while_it_has_nothing_to_do(home: Path, name: str) -> None:
+    """The negotiation worker waits longest for its next job."""
+    settings = Settings(home=home, namespace="n")
+    worker_processes.start(settings, name)
+    _age(home / "run" / f"{name}.pid", 3600)
+    wait_until(lambda: _state(home, name) == "works", what=f"{name} comes round")
+
+
+def test_commands_read_for_themselves_beside_a_projection_that_is_silent(home: Path) -> None:
+    settings = Settings(home=home, namespace="n")
+    with worker_processes.claim(settings, PROGRESS_WORKER), Publisher("a", settings=settings) as publisher:
+        _age(home / "run" / f"{PROGRESS_WORKER}.pid", 3600)
+        id_ = publisher.publish("b", 1)
+        environ = child_environ(**worker_processes.environ_for(settings))
+        words = [sys.executable, "-m", "claude_comm", "up", "--json"]
+        ran = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+        assert ran.returncode == 1
+        assert "the progress worker does not work: it has not come round" in ran.stderr
+        words = [sys.executable, "-m", "claude_comm", "list", "--json"]
+        ran = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+        assert id_ in ran.stdout
+
+
 def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_descriptor: int, _kind: int) -> None:
         raise OSError(95, "Operation not supported")
@@ -112,6 +165,17 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
 def _state(home: Path, name: str) -> str:
     service = worker_processes.running(home, name)
     return "" if service is None else service.state
+
+
+def _age(file: Path, seconds: float) -> None:
+    """As if it had been written that long ago."""
+    then = time.time() - seconds
+    os.utime(file, (then, then))
+
+
+def _check(home: Path, *options: str) -> int:
+    words = [sys.executable, "-m", "claude_comm", "status", "--check", JANITOR_WORKER, *options]
+    return subprocess.run(words, env=child_environ(CLAUDE_COMM_HOME=str(home)), check=False).returncode
 
 
 def _logged(home: Path, event: str) -> int:

@@ -103,6 +103,7 @@ def command(
     knows. `unreadable` names each kind of key in which another program wrote something foreign, the reason, and the
     server command that removes it (docs/keys.md). The command starts nothing. With --check it is a health check for a
     container or a supervisor. A worker that waits for its server counts as alive; with --ready it counts as not ready.
+    One that has been silent for two minutes, because it was stopped or hangs, does not count as alive.
     """
     settings = settings_of_process()
     if check:
@@ -262,7 +263,7 @@ def _behind(client: Client, settings: Settings, keys: Keys) -> dict[str, int]:
 def _runs(settings: Settings, name: str, *, ready: bool) -> bool:
     if name in worker_processes.WORKERS:
         service = worker_processes.running(settings.home, name)
-        return service is not None and (service.state == "works" or not ready)
+        return service is not None and (service.state == "works" or (service.state != "silent" and not ready))
     if name != SERVER:
         raise ConfigurationError(
             f"nothing is called {name!r}; there are: {SERVER}, {', '.join(worker_processes.WORKERS)}."

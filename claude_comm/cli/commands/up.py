@@ -50,14 +50,14 @@ def _show(settings: Settings, started: list[Service], as_json: bool) -> None:
 
 
 def _state(service: Service) -> str:
-    return f"process {service.pid}" + {"works": "", "starting": ", starting", "waits": ", waits"}[service.state]
+    return f"process {service.pid}" + ("" if service.state == "works" else f", {service.state}")
 
 
 def _troubles(started: list[Service]) -> int:
     """Says which workers do not work, and why; 1 where there are any."""
-    troubled = [service for service in started if service.state == "waits"]
+    troubled = [service for service in started if service.trouble]
     for service in troubled:
-        say(f"Error: the {service.name} worker does not work yet: {service.trouble}")
+        say(f"Error: the {service.name} worker does not work: {service.trouble}")
     return 1 if troubled else 0
 
 

@@ -56,7 +56,7 @@ class ProjectionReader:
             if time.monotonic() < self._fresh_until:
                 return
             # A progress worker keeps up by itself; beside it two would do the work of one.
-            if not self._settings.database.is_file() or not worker_processes.running(
+            if not self._settings.database.is_file() or not worker_processes.awake(
                 self._settings.home, PROGRESS_WORKER
             ):
                 payload = self._settings.projection_payload_bytes
