@@ -13,7 +13,7 @@ import pytest
 from claude_comm import Module, Publisher, Settings
 from claude_comm.blobs import BlobStore, Manifest
 from claude_comm.errors import ConfigurationError, DecodeError
-from tests.support.modules import running
+from tests.support.modules import answering
 from tests.support.waiting import wait_until
 
 
@@ -34,7 +34,7 @@ def test_a_file_goes_from_module_to_module_under_an_agreement(settings: Settings
         seen.append((blob.name, blob.content_type, blob.save(copy)))
         return blob.size
 
-    with running(module), Publisher("scanner", settings=settings) as publisher:
+    with answering(module), Publisher("scanner", settings=settings) as publisher:
         wait_until(lambda: _registered(publisher))
         publisher.negotiate("marker", Scan)
         scan = Scan(blobs.put_file(tmp_path / "scan.pdf"), [blobs.put(b"page")])

@@ -25,7 +25,7 @@ from claude_comm.store import queries
 from claude_comm.store.catch_up import caught_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
-from tests.support.modules import running
+from tests.support.modules import answering, running
 from tests.support.signed_namespace import signed
 from tests.support.streams import dead, events
 from tests.support.waiting import wait_until
@@ -118,7 +118,7 @@ def test_a_file_of_any_type_is_the_bytes_or_the_value_that_its_handler_declares(
     module = Module("b", settings=sharing)
     seen = kept_by(module)
 
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         publisher.send_file("b", tmp_path / "scan.json", type="typed")
         publisher.send_file("b", tmp_path / "scan.pdf", type="bytes")
         wait_until(lambda: len(seen) == 2)
@@ -144,7 +144,7 @@ def test_beyond_what_a_message_may_have_and_back_as_a_reply(sharing: Settings) -
         return payload * 2
 
     data = b"0123456789abcdef" * 200_000
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         assert len(data) > sharing.max_envelope_bytes
         assert publisher.request("b", data) == data * 2
         assert publisher.request("b", data, as_=bytes) == data * 2

@@ -17,7 +17,7 @@ from claude_comm.envelope import BLOB, decode
 from claude_comm.errors import DoesNotFit, EncodeError, TooLarge
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
-from tests.support.modules import running
+from tests.support.modules import answering
 from tests.support.streams import dead
 from tests.support.waiting import wait_until
 
@@ -50,7 +50,7 @@ def test_an_array_arrives_as_it_was_sent(kind: str, sharing: Settings, client: C
     def handle(payload: numpy.ndarray) -> None:  # type: ignore[name-defined]
         seen.append(payload)
 
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         publisher.publish("b", array)
         wait_until(lambda: bool(seen))
     assert seen[0].dtype == array.dtype
@@ -69,7 +69,7 @@ def test_a_table_arrives_as_it_was_sent(rows: int, sharing: Settings) -> None:
     def handle(payload: pyarrow.Table) -> None:  # type: ignore[name-defined]
         seen.append(payload)
 
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         publisher.publish("b", table)
         wait_until(lambda: bool(seen))
     assert seen[0].equals(table)
@@ -84,7 +84,7 @@ def test_a_request_and_its_reply_may_be_arrays(count: int, sharing: Settings) ->
         return payload * 2
 
     array = numpy.arange(count, dtype="<i8")
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         reply = publisher.request("b", array, as_=numpy.ndarray)
         with pytest.raises(DoesNotFit, match=NPY):
             publisher.request("b", array, as_=pyarrow.Table)
@@ -103,7 +103,7 @@ def test_a_task_asks_with_a_table_and_is_answered_with_one(sharing: Settings) ->
             return await publisher.request("b", table, as_=pyarrow.Table)
 
     table = pyarrow.table({"n": [1, 2, 3]})
-    with running(module):
+    with answering(module):
         assert asyncio.run(asked()).equals(table.slice(0, 2))
 
 
@@ -149,7 +149,7 @@ def test_python_objects_are_refused_at_both_ends(sharing: Settings, client: Clie
         raise AssertionError(payload)
 
     evil = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }" + b" " * 60 + b"\n" + b"x"
-    with running(module), Publisher("a", settings=sharing) as publisher:
+    with answering(module), Publisher("a", settings=sharing) as publisher:
         with pytest.raises(EncodeError, match="Python objects"):
             publisher.publish("b", numpy.array([object()]))
         publisher.publish("b", evil, content_type=NPY)

@@ -16,7 +16,7 @@ from claude_comm.gateway.core.options import GatewaySettings
 from claude_comm.settings import Settings
 from tests.support.gateways import Served, serving_gateway, token_of
 from tests.support.homes import child_environ
-from tests.support.modules import Page, running
+from tests.support.modules import Page, answering
 from tests.support.waiting import PATIENCE_S
 
 # Publishes, asks, follows a topic over a lost connection, answers a request, and meets a refusal.
@@ -71,7 +71,7 @@ def served(settings: Settings) -> Iterator[Served]:
         return page.number * 2
 
     options = GatewaySettings(port=0, grants={"web": ("read:topic:news", "send:*")})
-    with running(module), serving_gateway(settings, options) as gateway:
+    with answering(module), serving_gateway(settings, options) as gateway:
         yield gateway
 
 

@@ -24,7 +24,7 @@ from claude_comm.registry.contracts import Produced, contract
 from claude_comm.settings import Settings
 from claude_comm.transport.driver import Client
 from tests.support.gateways import Served, serving_gateway, token_of
-from tests.support.modules import Page, running
+from tests.support.modules import Page, answering
 from tests.support.talks import Talk
 from tests.support.waiting import PATIENCE_S
 
@@ -121,7 +121,7 @@ def test_a_request_is_answered_by_a_module(settings: Settings, served: Served, t
     def double(page: Page) -> int:
         return page.number * 2
 
-    with running(module), served.http(token) as http, Talk(served, token) as talk:
+    with answering(module), served.http(token) as http, Talk(served, token) as talk:
         asked = {"target": "doubler", "type": "page", "data": {"number": 21}}
         assert http.post("/v1/requests", json={**asked, "timeout_s": 60}).json() == {"reply": 42}
         talk.say("request", ref="r", message=asked, timeout_s=60)
@@ -145,7 +145,7 @@ def test_a_reply_that_json_does_not_have_is_told_as_text(settings: Settings, ser
         return carried[page.number][0]
 
     with (
-        running(module),
+        answering(module),
         served.http(token) as http,
         Talk(served, token) as talk,
         Talk(served, token, "msgpack") as other,

@@ -10,7 +10,11 @@ from typing import Any
 import msgspec
 
 from claude_comm import Module, Settings
-from tests.support.waiting import PATIENCE_S
+from claude_comm.client.identity import millis
+from claude_comm.names import Keys
+from claude_comm.ops import replies
+from claude_comm.transport.connect import connect
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 class Page(msgspec.Struct):
@@ -29,6 +33,17 @@ def running(module: Module) -> Iterator[None]:
         module.stop()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
+
+
+@contextmanager
+def answering(module: Module) -> Iterator[None]:
+    """The same, once who asks it finds it there: a request does not wait for long for somebody who is not there yet."""
+    settings = module._settings
+    assert settings is not None
+    with running(module), connect(settings) as client:
+        keys = Keys(settings.namespace)
+        wait_until(lambda: client.run(replies.responds(keys, module.name, millis())), what=f"the module {module.name}")
+        yield
 
 
 def collector(settings: Settings, shape: Any, **options: Any) -> tuple[Module, list[Any]]:

@@ -398,7 +398,9 @@ def test_of_asyncio_what_is_begun_behind_another_goes_on_its_connection(settings
             apart = await client.begin(asking_who())
             assert [await second.finish(), await first.finish()] == [before] * 2
             assert await apart.finish() != before
-            dropped = await client.begin(asking_who(block_ms=5000))
+        async with connect_async(settings) as client:
+            before = await client.run(asking_who())
+            dropped = await client.begin(asking_who(block_ms=60_000))
             follower = await client.begin(asking_who(), dropped)
             dropped.drop()
             with pytest.raises(ServerUnreachable):

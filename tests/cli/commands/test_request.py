@@ -9,7 +9,7 @@ import pytest
 
 from claude_comm import Consumer, Module, Settings
 from tests.support.command_line import Ran
-from tests.support.modules import running
+from tests.support.modules import answering
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def oracle(settings: Settings) -> Module:
 
 
 def test_the_reply_is_printed_as_json(run: Callable[..., Ran], oracle: Module) -> None:
-    with running(oracle):
+    with answering(oracle):
         asked = run("request", "oracle", '{"n": 1}', "--timeout", 20)
         assert (asked.code, asked.json) == (0, {"asked": {"n": 1}, "by": "\x1b[31m"})
         assert "\x1b" not in asked.out, "no character of a reply may steer the terminal"
@@ -46,7 +46,7 @@ def test_the_reply_is_printed_as_json(run: Callable[..., Ran], oracle: Module) -
 
 
 def test_what_the_target_gives_up_on_exits_with_1(run: Callable[..., Ran], oracle: Module) -> None:
-    with running(oracle):
+    with answering(oracle):
         asked = run("request", "oracle", "1", "--type", "unknown")
     assert (asked.code, asked.out) == (1, "")
     assert "no handler for 'unknown' messages" in asked.err
@@ -55,7 +55,7 @@ def test_what_the_target_gives_up_on_exits_with_1(run: Callable[..., Ran], oracl
 def test_no_reply_in_time_exits_with_1_and_says_what_to_look_at(run: Callable[..., Ran], settings: Settings) -> None:
     with Consumer("silent", settings=settings) as consumer:
         consumer.read(wait_s=0)
-        asked = run("request", "silent", "1", "--timeout", "0.2")
+        asked = run("request", "silent", "1", "--timeout", "1.5")
     assert (asked.code, asked.out) == (1, "")
     assert "claude-comm modules" in asked.err
 

@@ -26,7 +26,7 @@ from claude_comm.security.merkle import digest_leaf, tree
 from claude_comm.security.sealed import seal_fields
 from claude_comm.security.signing import MAX_MESSAGES, Seal
 from claude_comm.transport.driver import Client, first_batch
-from tests.support.modules import running
+from tests.support.modules import answering
 from tests.support.tiers import message
 from tests.support.waiting import wait_until
 
@@ -92,7 +92,7 @@ def test_a_module_answers_retries_and_buries_under_signatures(signing: Settings,
             raise ValueError("no")
         return payload
 
-    with running(module), Publisher("a", settings=signing) as publisher:
+    with answering(module), Publisher("a", settings=signing) as publisher:
         assert publisher.request("b", 7) == 7
         publisher.publish("b", 13)
         publisher.publish("topic:news", 14)

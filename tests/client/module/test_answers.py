@@ -25,7 +25,7 @@ from claude_comm.telemetry.logs import get_logger
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool
-from tests.support.modules import running
+from tests.support.modules import answering
 from tests.support.streams import pending
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -58,7 +58,7 @@ def test_an_answer_and_its_ack_are_one_batch_and_the_answer_comes_first(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = desk(settings, lambda payload: payload * 2)
-    with running(module), Publisher("asker", settings=settings) as publisher:
+    with answering(module), Publisher("asker", settings=settings) as publisher:
         assert publisher.request("desk", 1) == 2
         seen = batches_of(monkeypatch)
         assert publisher.request("desk", 2) == 4
@@ -82,7 +82,7 @@ def test_answers_of_many_requests_travel_together(client: Client, settings: Sett
         def handle_plainly(payload: int) -> int:
             return payload
 
-    with running(module), Publisher("asker", settings=settings) as publisher, ThreadPoolExecutor(40) as pool:
+    with answering(module), Publisher("asker", settings=settings) as publisher, ThreadPoolExecutor(40) as pool:
         assert publisher.request("desk", 0) == 0
         before = _calls(client, "xack")
         assert list(pool.map(lambda n: publisher.request("desk", n), range(400))) == list(range(400))
@@ -127,7 +127,7 @@ def test_an_answer_before_another_handler_is_sent_beside_it(settings: Settings, 
 def test_large_answers_do_not_gather(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "MAX_ANSWER_BYTES", 1_000)
     module = desk(settings, lambda payload: "x" * payload)
-    with running(module), Publisher("asker", settings=settings) as publisher, ThreadPoolExecutor(8) as pool:
+    with answering(module), Publisher("asker", settings=settings) as publisher, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: publisher.request("desk", n), [50_000] * 40))
     assert answers == ["x" * 50_000] * 40
 
@@ -136,7 +136,7 @@ def test_an_answer_that_the_server_refuses_holds_up_no_other(client: Client, key
     """The key of its replies is of another type: its requester's time runs out, and all messages are acked."""
     module = desk(settings, lambda payload: payload)
     client.data.one(Command(("SET", keys.replies("odd", "one"), "x")))
-    with running(module), Publisher("odd", settings=settings) as odd, Publisher("asker", settings=settings) as asker:
+    with answering(module), Publisher("odd", settings=settings) as odd, Publisher("asker", settings=settings) as asker:
         odd.publish("desk", 1, reply_to="odd/one")
         assert [asker.request("desk", n) for n in range(3)] == [0, 1, 2]
         wait_until(lambda: pending(client, keys, "desk") == 0)
@@ -170,7 +170,7 @@ def test_what_is_answered_and_not_confirmed_is_answered_again(
             raise ServerUnreachable(self.url, "cut")
         return whole(self, commands, *times_ms)
 
-    with running(module), Publisher("asker", settings=settings) as publisher:
+    with answering(module), Publisher("asker", settings=settings) as publisher:
         assert publisher.request("desk", 1) == 1
         monkeypatch.setattr(ConnectionPool, "many", lose)
         assert publisher.request("desk", 2, timeout_s=PATIENCE_S) == 2
@@ -180,7 +180,7 @@ def test_what_is_answered_and_not_confirmed_is_answered_again(
 def test_messages_that_come_one_by_one_share_their_acks(client: Client, keys: Keys, settings: Settings) -> None:
     handled = threading.Semaphore(0)
     module = desk(settings, lambda _: handled.release())
-    with running(module), Publisher("src", settings=settings) as publisher:
+    with answering(module), Publisher("src", settings=settings) as publisher:
         publisher.publish("desk", 0)
         assert handled.acquire(timeout=PATIENCE_S)
         wait_until(lambda: pending(client, keys, "desk") == 0)

@@ -14,7 +14,7 @@ from claude_comm import Module, Publisher, RetryPolicy, Settings
 from claude_comm.errors import ModuleStopped, RequestFailed
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
-from tests.support.modules import running
+from tests.support.modules import answering, running
 from tests.support.streams import dead, publish
 from tests.support.waiting import PATIENCE_S, wait_until
 
@@ -262,7 +262,7 @@ def test_a_result_that_cannot_be_written_fails_its_request_alone(settings: Setti
 
     else:
         module.handles()(answer)
-    with running(module), Publisher("src", settings=settings) as publisher:
+    with answering(module), Publisher("src", settings=settings) as publisher:
         with pytest.raises(RequestFailed, match=r"its reply cannot be sent: .*unset"):
             publisher.request("sink", 0, timeout_s=PATIENCE_S)
         assert publisher.request("sink", 1, timeout_s=PATIENCE_S) == {"number": 1}

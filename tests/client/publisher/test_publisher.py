@@ -34,7 +34,7 @@ from claude_comm.schema import Incompatible
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.streams import sent
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 ORDER = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}, "required": ["price"]}
 
@@ -192,7 +192,8 @@ def test_the_asyncio_publisher_does_the_same(client: Client, settings: Settings)
     assert sorted(envelope.payload()["price"] for envelope in sent(client, settings, "till")) == list(range(51))
 
 
-def test_a_publish_outlives_a_restart_of_the_server_with_its_id(home: Path) -> None:
+def test_a_publish_outlives_a_restart_of_the_server_with_its_id(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.RETRY_WAITS_S", (0.1,) * int(PATIENCE_S / 0.1))
     settings = Settings(home=home)
     with Publisher("shop", settings=settings) as publisher:
         publisher.publish("till", 1)

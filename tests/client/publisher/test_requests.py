@@ -52,7 +52,7 @@ from claude_comm.store import queries
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.driver import Client
-from tests.support.modules import running
+from tests.support.modules import answering, running
 from tests.support.waiting import PATIENCE_S, wait_until
 
 # A request whose time is to run out: the server has taken it by then, also on a busy machine.
@@ -111,7 +111,7 @@ def streams_of_replies(client: Client, settings: Settings) -> list[bytes]:
 
 
 def test_what_the_handler_returns_is_the_reply(settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher:
+    with answering(adder(settings)), asking(settings) as publisher:
         assert publisher.request("adder", {"a": 2, "b": 3}) == {"total": 5}
         assert publisher.request("adder", Numbers(2, 3), as_=Sum) == Sum(5)
         assert publisher.request("adder", 1, type="nothing") is None
@@ -120,7 +120,7 @@ def test_what_the_handler_returns_is_the_reply(settings: Settings) -> None:
 
 
 def test_an_error_in_the_handler_comes_back_when_the_request_is_given_up(settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher:
+    with answering(adder(settings)), asking(settings) as publisher:
         with pytest.raises(RequestFailed, match="failed 2 times") as caught:
             publisher.request("adder", 1, type="bad")
         assert (caught.value.target, caught.value.error, caught.value.text) == ("adder", "KeyError", "'no such price'")
@@ -128,7 +128,7 @@ def test_an_error_in_the_handler_comes_back_when_the_request_is_given_up(setting
 
 
 def test_what_can_never_be_handled_is_answered_at_once_with_its_reason_and_place(settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher:
+    with answering(adder(settings)), asking(settings) as publisher:
         with pytest.raises(RequestFailed) as caught:
             publisher.request("adder", {"a": 1, "b": "two"})
         assert (caught.value.path, caught.value.error) == ("$.b", "PayloadRefused")
@@ -208,7 +208,7 @@ def _given_up(publisher: Publisher) -> str:
 
 
 def test_threads_share_one_reading_and_each_gets_its_own_answer(client: Client, settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher, ThreadPoolExecutor(16) as pool:
+    with answering(adder(settings)), asking(settings) as publisher, ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: publisher.request("adder", {"a": n, "b": n}, as_=Sum).total, range(400)))
         assert answers == [2 * n for n in range(400)]
         assert len([thread for thread in threading.enumerate() if thread.name == "replies"]) == 1
@@ -244,7 +244,7 @@ def test_tasks_share_one_reading_and_answers_come_in_any_order(settings: Setting
         async with AsyncPublisher("asker", settings=settings) as publisher:
             return await asyncio.gather(*(publisher.request("adder", n, type="slow") for n in range(200)))
 
-    with running(adder(settings)):
+    with answering(adder(settings)):
         assert asyncio.run(scenario()) == list(range(200))
 
 
@@ -274,7 +274,7 @@ def test_the_asyncio_twin_times_out_and_fails_alike(settings: Settings, monkeypa
             assert caught.value.error == "KeyError"
             assert await publisher.request("adder", Numbers(1, 1), as_=Sum) == Sum(2)
 
-    with running(adder(settings)), Consumer("silent", settings=settings) as consumer:
+    with answering(adder(settings)), Consumer("silent", settings=settings) as consumer:
         consumer.read(wait_s=0)
         asyncio.run(scenario())
 
@@ -301,7 +301,7 @@ def test_requests_of_tasks_end_each_by_its_own_time(settings: Settings) -> None:
 
 
 def test_nothing_is_left_on_the_server_and_what_was_read_is_deleted(client: Client, settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher:
+    with answering(adder(settings)), asking(settings) as publisher:
         for n in range(20):
             publisher.request("adder", Numbers(n, n))
         (key,) = streams_of_replies(client, settings)
@@ -312,7 +312,7 @@ def test_nothing_is_left_on_the_server_and_what_was_read_is_deleted(client: Clie
 
 def test_a_request_outlives_a_flush_and_a_restart_of_the_server(home: Path) -> None:
     settings = Settings(home=home, log_level="error")
-    with asking(settings) as publisher, running(adder(settings)):
+    with asking(settings) as publisher, answering(adder(settings)):
         assert publisher.request("adder", Numbers(1, 1), as_=Sum).total == 2
         publisher.client.data.one(Command(("FLUSHALL",)))
         _ask_until_answered(publisher)
@@ -337,7 +337,7 @@ def _ask_until_answered(publisher: Publisher) -> None:
 
 def test_a_frozen_server_does_not_hold_a_request_beyond_its_time(home: Path) -> None:
     settings = Settings(home=home, log_level="error")
-    with asking(settings) as publisher, running(adder(settings)):
+    with asking(settings) as publisher, answering(adder(settings)):
         publisher.request("adder", Numbers(1, 1))
         pid = private_server.server_pid(home)
         assert pid is not None
@@ -357,7 +357,7 @@ def test_a_handler_asks_another_module_within_the_same_conversation(settings: Se
         total: int = context.request("adder", Numbers(number, number), as_=Sum).total
         return total
 
-    with running(adder(settings)), running(clerk), asking(settings) as publisher:
+    with answering(adder(settings)), answering(clerk), asking(settings) as publisher:
         assert publisher.request("clerk", 4, session="s1") == 8
         rows = _rows(publisher, settings)
     requests = {row.target: row for row in rows if not row.type.startswith("comm.")}
@@ -366,7 +366,7 @@ def test_a_handler_asks_another_module_within_the_same_conversation(settings: Se
 
 
 def test_requests_and_replies_are_in_the_projection(settings: Settings) -> None:
-    with running(adder(settings)), asking(settings) as publisher:
+    with answering(adder(settings)), asking(settings) as publisher:
         publisher.request("adder", Numbers(2, 2))
         with pytest.raises(RequestFailed):
             publisher.request("adder", 1, type="bad")
@@ -394,7 +394,7 @@ def test_the_simple_faces_ask_too(settings: Settings) -> None:
                 total: int = (await communicator.request("adder", {"a": 1, "b": 1}, as_=Sum)).total
                 return total
 
-    with running(adder(settings)), ModuleCommunicator("asker", settings=settings) as communicator:
+    with answering(adder(settings)), ModuleCommunicator("asker", settings=settings) as communicator:
         with communicator.session("s1"):
             assert communicator.request("adder", {"a": 1, "b": 5}) == {"total": 6}
         assert asyncio.run(scenario()) == 2
@@ -416,7 +416,7 @@ with Publisher("asker") as publisher:
 
 
 def test_a_fork_reads_its_own_replies(settings: Settings, environ: dict[str, str]) -> None:
-    with running(adder(settings)):
+    with answering(adder(settings)):
         done = subprocess.run([sys.executable, "-c", FORKING], env=environ, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0
 

@@ -16,7 +16,7 @@ from claude_comm.names import Keys
 from claude_comm.ops import heartbeats, replies
 from claude_comm.ops.heartbeats import ALIVE_MS
 from claude_comm.transport.driver import Client
-from tests.support.modules import running
+from tests.support.modules import answering, running
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -35,7 +35,7 @@ def responds(client: Client, keys: Keys, module: str, now_ms: int | None = None)
 
 
 def test_nobody_answers_for_a_name_that_nobody_has_and_nothing_is_sent(client: Client, settings: Settings) -> None:
-    with running(oracle(settings)), Publisher("a", settings=settings) as publisher:
+    with answering(oracle(settings)), Publisher("a", settings=settings) as publisher:
         wait_until(lambda: responds(client, Keys(settings.namespace), "oracle"))
         with pytest.raises(NoResponder, match="Did you mean 'oracle'") as caught:
             publisher.request("orcale", 1)
@@ -47,7 +47,7 @@ def test_nobody_answers_for_a_name_that_nobody_has_and_nothing_is_sent(client: C
 def test_nobody_answers_for_a_module_that_has_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     module = oracle(settings)
     with Publisher("a", settings=settings) as publisher:
-        with running(module):
+        with answering(module):
             assert publisher.request("oracle", 1) == 1
         publisher._responders.lost("oracle")
         monkeypatch.setattr(responders, "NOBODY_S", 0.1)
@@ -77,7 +77,7 @@ def test_a_flow_of_answers_costs_no_looks(settings: Settings, monkeypatch: pytes
 
     monkeypatch.setattr(replies, "responds", seen)
     monkeypatch.setattr(responders, "SEEN_S", 1e9)
-    with running(oracle(settings)), Publisher("a", settings=settings) as publisher:
+    with answering(oracle(settings)), Publisher("a", settings=settings) as publisher:
         publisher.request("oracle", 0)
         before = len(looks)
         assert [publisher.request("oracle", number) for number in range(20)] == list(range(20))
