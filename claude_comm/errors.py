@@ -29,10 +29,12 @@
     │   ├── NoResponder                          a request to a module without a running instance
     │   ├── UnknownVersion                       the module has no such version of its contract
     │   ├── UnknownReader                        the module does not read that topic
+    │   ├── UnknownTopic                         nobody has sent to that topic
     │   ├── UnknownMessage
     │   ├── UnknownSession                       nothing of such a session is stored
     │   └── NotBuried                            no such message on a dead stream
     ├── StillRuns                       exit 1   a module with running instances would lose its subscription
+    ├── StillRead                       exit 1   a topic that modules read would be forgotten
     ├── StoreError                      exit 1   the SQLite database cannot be used
     │   ├── StoreNotReady                        a full disk, or another writer: it may work later
     │   ├── BlobMissing                          a chunk of a large payload that the store does not have
@@ -350,6 +352,15 @@ class UnknownReader(NotFound):
         )
 
 
+class UnknownTopic(NotFound):
+    """Nobody has sent to a topic of that name."""
+
+    def __init__(self, topic: str, topics: Sequence[str]) -> None:
+        self.topic = topic
+        hint = _hint(topic, topics, "`claude-comm status` shows the topics.")
+        super().__init__(f"nobody has sent to topic:{topic}.{hint}")
+
+
 class UnknownMessage(NotFound):
     """No message with that number, id or prefix; or a prefix that several share."""
 
@@ -389,6 +400,17 @@ class StillRuns(ClaudeCommError):
         self.module, self.instances = module, tuple(instances)
         super().__init__(
             f"{module} runs ({', '.join(instances)}): stop it first. One that was killed counts for some seconds."
+        )
+
+
+class StillRead(ClaudeCommError):
+    """A topic was to be forgotten, and modules read it."""
+
+    def __init__(self, topic: str, readers: Sequence[str]) -> None:
+        self.topic, self.readers = topic, tuple(readers)
+        super().__init__(
+            f"topic:{topic} is read by {', '.join(readers)}. If a module will not come back, remove its subscription: "
+            f"`claude-comm unsubscribe MODULE {topic}`; or everything of it: `claude-comm forget MODULE`."
         )
 
 

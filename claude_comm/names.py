@@ -47,7 +47,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 import msgspec
 
@@ -56,6 +56,7 @@ from claude_comm.errors import ConfigurationError, InvalidName
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+StreamKind: TypeAlias = Literal["inbox", "topic", "events"]
 TOPIC_PREFIX = "topic:"
 # How the inbox begins in which the results of a pipeline's session are gathered: nobody runs as that module.
 COLLECTOR = "pipe."
@@ -111,7 +112,7 @@ class Stream(msgspec.Struct, frozen=True):
     """A stream that the projection follows: its key, and whose inbox, topic or events it is."""
 
     key: str
-    kind: Literal["inbox", "topic", "events"]
+    kind: StreamKind
     name: str
 
 

@@ -121,7 +121,7 @@ SECTIONS: dict[str, tuple[CommandEntry, ...]] = {
         CommandEntry("metrics", "Write the metrics of all modules in the format of Prometheus."),
         CommandEntry("trim", "Trim the streams now, as the janitor does, and say what holds the rest."),
         CommandEntry("unsubscribe", "Remove a module's subscription to a topic."),
-        CommandEntry("forget", "Remove everything that the server keeps of a module."),
+        CommandEntry("forget", "Remove everything that the server keeps of a module or a topic."),
         CommandEntry("run", "Run a module of yours until SIGTERM or SIGINT."),
         CommandEntry("gateway", "Serve modules in any language and browsers: HTTP, WebSocket and the dashboard."),
         CommandEntry("worker", "Run one worker in this process, until SIGTERM or SIGINT."),

@@ -1,18 +1,22 @@
-"""Forgetting a module that will not come back, or that never was: a name that somebody mistyped has an inbox, too.
+"""Forgetting a module that will not come back, or that never was: a name that somebody mistyped has an inbox, too. And
+a topic that nobody reads, of which nothing is trimmed.
 
 Law: only a person knows that nobody will read what waits there, so nothing is forgotten by itself. Nothing that runs is
-forgotten: the module's instances must have ended. Its keys go before its name does: whoever is killed in between finds
-the name again, and what is left of the keys.
+forgotten: the module's instances must have ended, and a topic's readers have left it. Its keys go before its name does:
+whoever is killed in between finds the name again, and what is left of the keys.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
 from claude_comm.effects import Batch, Command, Operation
-from claude_comm.errors import StillRuns, TransportError
-from claude_comm.names import Keys
-from claude_comm.ops import follow, heartbeats, lag, registration
+from claude_comm.errors import StillRead, StillRuns, TransportError
+from claude_comm.names import TOPIC_PREFIX, Keys
+from claude_comm.ops import follow, heartbeats, lag, registration, subscriptions
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -30,6 +34,18 @@ class Forgotten(msgspec.Struct, frozen=True):
     def nothing(self) -> bool:
         """Whether nobody knows that name."""
         return not (self.inbox or self.later or self.dead or self.events or self.topics or self.registered)
+
+
+class ForgottenTopic(msgspec.Struct, frozen=True):
+    """What there was of a topic: its messages, and those that waited for their time."""
+
+    entries: int
+    later: int
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nobody knows that topic."""
+        return not (self.entries or self.later)
 
 
 def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Operation[Forgotten]:
@@ -53,6 +69,24 @@ def forget(keys: Keys, module: str, *, now_ms: int, dry_run: bool = False) -> Op
     return forgotten
 
 
+def forget_topic(keys: Keys, topic: str, *, now_ms: int, dry_run: bool = False) -> Operation[ForgottenTopic]:
+    """Removes all that the servers keep of a topic; with `dry_run` it only says what that is. Raises StillRead."""
+    stream, later, target = keys.topic(topic), keys.later_of(keys.topic(topic)), f"{TOPIC_PREFIX}{topic}"
+    groups = (yield from lag.groups([stream]))[stream]
+    declared = yield from subscriptions.declared_readers(keys, topic, now_ms=now_ms)
+    readers = {group.name for group in groups}.union(declared)
+    if readers:
+        raise StillRead(topic, sorted(readers))
+    counts = yield Batch((Command(("XLEN", stream)), Command(("ZCARD", later))))
+    entries, waiting = _whole(counts)
+    if not dry_run:
+        yield Command(("UNLINK", stream, later))
+        yield Command(("SREM", keys.streams, stream), on="control")
+        yield from registration.unlink_pairs(keys, target, ())
+        yield Command(("UNLINK", keys.edges(target)), on="control")
+    return ForgottenTopic(entries, waiting)
+
+
 def _counts(keys: Keys, module: str, topics: list[str]) -> Operation[Forgotten]:
     counts = yield Batch(
         (
@@ -62,12 +96,16 @@ def _counts(keys: Keys, module: str, topics: list[str]) -> Operation[Forgotten]:
             Command(("XLEN", keys.events(module))),
         )
     )
+    inbox, waiting, dead, events = _whole(counts)
+    registered = yield Command(("HEXISTS", keys.modules, module), on="control")
+    return Forgotten(inbox, waiting, dead, events, topics, bool(registered))
+
+
+def _whole(counts: Sequence[Any]) -> list[int]:
     for count in counts:
         if isinstance(count, TransportError):
             raise count
-    registered = yield Command(("HEXISTS", keys.modules, module), on="control")
-    inbox, waiting, dead, events = map(int, counts)
-    return Forgotten(inbox, waiting, dead, events, topics, bool(registered))
+    return [int(count) for count in counts]
 
 
 def _topics(keys: Keys, module: str) -> Operation[list[str]]:

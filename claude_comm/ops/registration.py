@@ -207,7 +207,7 @@ def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     yield Command(("HDEL", keys.limits, module), on="control")
     if digests:
         yield Command(("HDEL", keys.contracts, *digests), on="control")
-    yield from _unlink_pairs(keys, module, {topic for release in read.record.releases for topic in release.topics})
+    yield from unlink_pairs(keys, module, {topic for release in read.record.releases for topic in release.topics})
     registered = (keys.running(module), keys.beats(module), keys.history(module), keys.edges(module))
     yield Command(("UNLINK", *registered), on="control")
     if removed:
@@ -216,11 +216,13 @@ def unregister(keys: Keys, module: str, *, now_us: int = 0) -> Operation[bool]:
     return bool(removed)
 
 
-def _unlink_pairs(keys: Keys, module: str, topics: Collection[str]) -> Operation[None]:
-    """Forgets what a module agreed on, and that it reads topics."""
+def unlink_pairs(keys: Keys, module: str, topics: Collection[str]) -> Operation[None]:
+    """Forgets what a module agreed on, or what was agreed on a topic; and that the module reads `topics`."""
     for topic in topics:
         yield Command(("SREM", keys.edges(f"{TOPIC_PREFIX}{topic}"), module), on="control")
-    members: set[bytes] = yield Command(("SMEMBERS", keys.edges(module)), on="control")
+    known: set[bytes] = yield Command(("SMEMBERS", keys.edges(module)), on="control")
+    # Beside its pairs a topic has the names of those who read it.
+    members = [member for member in known if b"/" in member]
     for member in members:
         producer, _, rest = door.name(member).partition("/")
         for partner in {producer, rest.rpartition("/")[0]} - {module}:

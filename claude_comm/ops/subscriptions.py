@@ -1,4 +1,4 @@
-"""Removing a module's subscription to a topic.
+"""Who reads a topic, and removing a module's subscription to it.
 
 Law: a group that nobody reads for holds its stream for ever, and only a person knows that its module will not come
 back. Nothing that runs loses its group: the module's instances must have ended.
@@ -10,8 +10,8 @@ import msgspec
 
 from claude_comm.effects import Command, Operation
 from claude_comm.errors import StillRuns, UnknownReader
-from claude_comm.names import Keys
-from claude_comm.ops import heartbeats, lag
+from claude_comm.names import TOPIC_PREFIX, Keys
+from claude_comm.ops import door, heartbeats, lag, registry
 from claude_comm.ops.lag import Lag
 
 # Beyond it, how much a module had not read is "at least".
@@ -23,6 +23,18 @@ class Left(msgspec.Struct, frozen=True):
 
     unread: Lag
     pending: int
+
+
+def declared_readers(keys: Keys, topic: str, *, now_ms: int) -> Operation[list[str]]:
+    """The modules of which a version that is offered says that it reads the topic."""
+    members: set[bytes] = yield Command(("SMEMBERS", keys.edges(f"{TOPIC_PREFIX}{topic}")), on="control")
+    readers = []
+    for name in sorted(door.name(member) for member in members if b"/" not in member):
+        standing = yield from registry.standing(keys, name, now_ms=now_ms)
+        offered = standing.offered() if standing is not None else []
+        if any(topic in release.topics for release in offered):
+            readers.append(name)
+    return readers
 
 
 def unsubscribe(keys: Keys, module: str, topic: str, *, now_ms: int, dry_run: bool = False) -> Operation[Left]:

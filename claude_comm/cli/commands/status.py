@@ -13,7 +13,7 @@ import typer
 from claude_comm.addresses import public
 from claude_comm.cli.options import AsJson
 from claude_comm.errors import ConfigurationError, ServerUnreachable
-from claude_comm.names import COLLECTOR, Keys, Stream
+from claude_comm.names import COLLECTOR, TOPIC_PREFIX, Keys, Stream, StreamKind
 from claude_comm.ops import dead, follow, heartbeats, registry, unreadable
 from claude_comm.ops import server as ops
 from claude_comm.ops.registry import Directory
@@ -56,12 +56,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What runs for one home and namespace. `server` is None while the private server is stopped, and on a cluster,
     which has `masters` by address instead (None: it does not answer); `behind` is how many entries of each stream are
     not in the projection yet; `lost` and `duplicates` are counts by module; `newer` counts entries that a newer release
-    wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped`
-    counts by module the buried messages that went because there were too many; `unknown` are the inboxes of names that
-    nobody has, with their messages; `retired` are the modules of which every version was retired, with how many
-    contracts each keeps; `unreadable` are the keys in which others wrote what cannot be read, and what removes it;
-    `at_rest` is how many streams are left out, in which nothing goes on; `silent_pid` is the process of a private
-    server that does not answer (0: unknown which)."""
+    wrote and that an upgraded program will read; `awaited` says by module whom its messages wait for; `dropped` counts
+    by module the buried messages that went because there were too many; `unknown` are the inboxes of names that nobody
+    has, with their messages, and `unread` are the topics that nobody reads; `retired` are the modules of which every
+    version was retired, with how many contracts each keeps; `unreadable` are the keys in which others wrote what cannot
+    be read, and what removes it; `at_rest` is how many streams are left out, in which nothing goes on; `silent_pid` is
+    the process of a private server that does not answer (0: unknown which)."""
 
     home: str
     namespace: str
@@ -77,6 +77,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     awaited: dict[str, list[str]]
     dropped: dict[str, int]
     unknown: dict[str, int]
+    unread: dict[str, int]
     retired: dict[str, int]
     unreadable: list[UnreadableKey]
     at_rest: int = 0
@@ -149,6 +150,7 @@ class _Seen(msgspec.Struct, frozen=True):
     awaited: dict[str, list[str]] = {}
     dropped: dict[str, int] = {}
     unknown: dict[str, int] = {}
+    unread: dict[str, int] = {}
     retired: dict[str, int] = {}
     unreadable: list[UnreadableKey] = []
     at_rest: int = 0
@@ -170,6 +172,7 @@ def _see(client: Client, settings: Settings, *, whole: bool) -> _Seen:
         awaited=client.run(heartbeats.waiting(keys, now_ms=now_ms)),
         dropped=client.run(dead.dropped(keys)),
         unknown=_unknown(client, keys, streams),
+        unread=_waiting(keys, streams, "topic"),
         retired=_retired(directory),
         unreadable=_unreadable(client, settings, keys, announced, directory.unreadable),
         at_rest=len(announced) - len(shown),
@@ -180,16 +183,21 @@ def _unknown(client: Client, keys: Keys, streams: list[StreamFacts]) -> dict[str
     """The inboxes that nobody reads, of names under which nobody has registered. Where the results of pipelines are
     gathered nobody is meant to, and the server removes them."""
     registered = set(client.run(registry.names(keys)))
+    return {
+        name: count
+        for name, count in _waiting(keys, streams, "inbox").items()
+        if name not in registered and not name.startswith(COLLECTOR)
+    }
+
+
+def _waiting(keys: Keys, streams: list[StreamFacts], kind: StreamKind) -> dict[str, int]:
+    """The streams of a kind that no group reads, with their messages."""
     unread = {
         parsed.name: stream.entries + stream.later
         for stream in streams
-        if not stream.groups and (parsed := keys.parse_stream(stream.key.encode())) and parsed.kind == "inbox"
+        if not stream.groups and (parsed := keys.parse_stream(stream.key.encode())) and parsed.kind == kind
     }
-    return {
-        name: count
-        for name, count in unread.items()
-        if count and name not in registered and not name.startswith(COLLECTOR)
-    }
+    return {name: count for name, count in unread.items() if count}
 
 
 def _retired(directory: Directory) -> dict[str, int]:
@@ -318,6 +326,12 @@ def _facts(report: Status) -> Iterator[tuple[str, str]]:
         yield (
             "nobody has",
             f"{_some(report.unknown)}: messages wait there; `claude-comm forget NAME` removes such a name",
+        )
+    if report.unread:
+        topics = {f"{TOPIC_PREFIX}{name}": count for name, count in report.unread.items()}
+        yield (
+            "unread",
+            f"{_some(topics)}: nothing is trimmed there; `claude-comm forget topic:NAME` removes such a topic",
         )
     if report.retired:
         yield "retired", f"contracts of {_some(report.retired)}; `claude-comm forget NAME` removes them with the module"

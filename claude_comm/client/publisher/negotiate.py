@@ -14,14 +14,15 @@ import msgspec
 
 from claude_comm.client.identity import micros, millis
 from claude_comm.client.payload_types import produced
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Operation
 from claude_comm.errors import ConfigurationError, UnknownModule
 from claude_comm.names import NEGOTIATION_WORKER, TOPIC_PREFIX, Keys, check_name, check_target
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Agreement, Answer, Question
 from claude_comm.negotiation.weigh import weigh
 from claude_comm.ops import agreements as stored
-from claude_comm.ops import door, heartbeats, registry, registry_events
+from claude_comm.ops import heartbeats, registry, registry_events
+from claude_comm.ops.subscriptions import declared_readers
 from claude_comm.registry.canonical import schema_digest
 from claude_comm.registry.contracts import Contract, Schema
 from claude_comm.registry.releases import Release
@@ -56,22 +57,11 @@ def questions(keys: Keys, producer: str, target: str, type: str, shape: Any) -> 
     )
     if target.startswith(TOPIC_PREFIX):
         readers = {}
-        for reader in (yield from topic_readers(keys, target)):
+        named = yield from declared_readers(keys, target.removeprefix(TOPIC_PREFIX), now_ms=millis())
+        for reader in named:
             readers[reader] = yield from _about(keys, reader, asked, refusing=True)
         return Asked(readers, asked)
     return Asked({target: (yield from _about(keys, target, asked))})
-
-
-def topic_readers(keys: Keys, topic: str) -> Operation[list[str]]:
-    """The modules of which a version that is offered reads the topic (`topic:NAME`)."""
-    members: set[bytes] = yield Command(("SMEMBERS", keys.edges(topic)), on="control")
-    readers = []
-    for name in sorted(door.name(member) for member in members if b"/" not in member):
-        standing = yield from registry.standing(keys, name, now_ms=millis())
-        offered = standing.offered() if standing is not None else []
-        if any(topic.removeprefix(TOPIC_PREFIX) in release.topics for release in offered):
-            readers.append(name)
-    return readers
 
 
 def ask(client: Client, settings: Settings, asked: Question, because: str = "") -> Agreement:

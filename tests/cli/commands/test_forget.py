@@ -79,3 +79,42 @@ def test_the_words_say_what_went(run: Any, settings: Settings) -> None:
         publisher.publish("sink", 1)
     assert "sink would be forgotten: 1 messages in its inbox" in run("forget", "sink", "--dry-run").err
     assert "sink is forgotten: 1 messages in its inbox" in run("forget", "sink").err
+
+
+def test_a_topic_that_nobody_reads_is_forgotten_with_what_was_agreed_on_it(
+    run: Any, settings: Settings, client: Client
+) -> None:
+    """Nothing of such a topic is trimmed: it grows for as long as somebody sends to it."""
+    keys = Keys(settings.namespace)
+    with Publisher("a", settings=settings) as publisher:
+        publisher.negotiate("topic:news", {"type": "integer"})
+        publisher.publish_many("topic:news", range(3))
+        publisher.publish("topic:news", 4, delay_s=60)
+    assert run("status", "--json").json["unread"] == {"news": 4}
+    assert "topic:news (4): nothing is trimmed there" in run("status").out
+    for words in (["--dry-run"], []):
+        assert client.data.one(Command(("KEYS", f"{settings.namespace}:{{t:news}}:*")))
+        assert client.data.one(Command(("HLEN", keys.pairs))) == 1
+        assert run("forget", "topic:news", "--json", *words).json == {"topic": "news", "entries": 3, "later": 1}
+    assert client.data.one(Command(("KEYS", f"{settings.namespace}:{{t:news}}:*"))) == []
+    assert client.data.one(Command(("EXISTS", keys.edges("topic:news"), keys.edges("a"), keys.pairs))) == 0
+    assert run("status", "--json").json["unread"] == {}
+    unknown = run("forget", "topic:news")
+    assert (unknown.code, "nobody has sent to topic:news" in unknown.err) == (3, True)
+
+
+def test_a_topic_that_is_read_stays(run: Any, settings: Settings, client: Client) -> None:
+    keys = Keys(settings.namespace)
+    with Publisher("a", settings=settings) as publisher, Consumer("sink", topics=["news"], settings=settings) as sink:
+        publisher.publish("topic:news", 1)
+        assert len(sink.read()) == 1
+    client.run(registration.register(keys, contract("declared", accepts=True, topics=["news"])))
+    for words in (["--dry-run"], []):
+        refused = run("forget", "topic:news", *words)
+        assert (refused.code, "is read by declared, sink" in refused.err) == (1, True)
+    assert client.data.one(Command(("XLEN", keys.topic("news")))) == 1
+    assert run("status", "--json").json["unread"] == {}
+    assert run("unsubscribe", "sink", "news").code == 0
+    assert run("forget", "declared").code == 0
+    assert run("forget", "topic:news").code == 0
+    assert client.data.one(Command(("EXISTS", keys.topic("news")))) == 0

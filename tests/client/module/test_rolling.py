@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from claude_comm import Module, ModuleCommunicator, Publisher, Settings
-from claude_comm.client.publisher.negotiate import topic_readers
+from claude_comm.client.identity import millis
 from claude_comm.errors import AgreementBroken, ContractRefused, NegotiationRefused
 from claude_comm.names import Keys
 from claude_comm.ops import agreements, changes, registration, registry
+from claude_comm.ops.subscriptions import declared_readers
 from claude_comm.progress.events import Adapted, Handled
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.driver import Client
@@ -184,7 +185,7 @@ def test_a_topic_is_agreed_on_with_every_module_that_reads_it(settings: Settings
 
         modules.append(module)
     with running(modules[0]), running(modules[1]), Publisher("src", settings=settings) as publisher:
-        wait_until(lambda: set(client.run(topic_readers(keys, "topic:news"))) == {"left", "right"})
+        wait_until(lambda: set(client.run(declared_readers(keys, "news", now_ms=millis()))) == {"left", "right"})
         agreement = publisher.negotiate("topic:news", wide, type="item")
         assert set(agreement.readers) == {"left", "right"}
         publisher.publish("topic:news", {"n": 4}, type="item")
