@@ -14,7 +14,7 @@ import pytest
 
 from claude_comm.__main__ import main
 from claude_comm.names import Keys
-from claude_comm.runtime import private_server
+from claude_comm.runtime import jobs, private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
@@ -22,6 +22,7 @@ from tests.support.command_line import Ran
 from tests.support.examples import examples, mark_by_chance
 from tests.support.homes import child_environ, new_home, remove_home
 from tests.support.order import longest_first
+from tests.support.waiting import PATIENCE_S
 
 # Where the package was installed before it had this plugin, nothing loads it by itself.
 if not any(point.value == "claude_comm.testing.plugin" for point in entry_points(group="pytest11")):
@@ -93,6 +94,13 @@ def environ(settings: Settings) -> dict[str, str]:
     return child_environ(
         CLAUDE_COMM_HOME=str(settings.home), CLAUDE_COMM_URL=settings.url, CLAUDE_COMM_NAMESPACE=settings.namespace
     )
+
+
+@pytest.fixture
+def patient_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks the negotiation worker waits for it, however late it begins, and does not decide instead."""
+    monkeypatch.setattr(jobs, "START_TIMEOUT_S", PATIENCE_S)
+    monkeypatch.setattr(jobs, "ANSWER_TIMEOUT_S", PATIENCE_S)
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_who_asks_on_a_cluster_weighs_itself(settings: Settings, environ: dict[s
 
 
 def test_with_a_control_server_the_worker_weighs_and_the_registry_is_there(
-    settings: Settings, environ: dict[str, str], masters: Masters
+    settings: Settings, environ: dict[str, str], masters: Masters, patient_jobs: None
 ) -> None:
     with lone_server() as port:
         control = f"redis://127.0.0.1:{port}"

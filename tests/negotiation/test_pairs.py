@@ -132,7 +132,7 @@ PAIRS: dict[str, Pair] = {
 
 
 @pytest.fixture
-def worker(settings: Settings, environ: dict[str, str], client: Client) -> Iterator[None]:
+def worker(settings: Settings, environ: dict[str, str], client: Client, patient_jobs: None) -> Iterator[None]:
     child = subprocess.Popen([sys.executable, "-m", "workers.negotiation"], env=environ, stderr=subprocess.DEVNULL)
     keys = Keys(settings.namespace)
 

@@ -36,7 +36,9 @@ INTEGER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required
 
 
 @pytest.fixture
-def worker(settings: Settings, environ: dict[str, str], client: Client) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    settings: Settings, environ: dict[str, str], client: Client, patient_jobs: None
+) -> Iterator[subprocess.Popen[str]]:
     """The worker as a process of its own, alive."""
     child = subprocess.Popen(
         [sys.executable, "-m", "workers.negotiation"], env=environ, stderr=subprocess.PIPE, text=True

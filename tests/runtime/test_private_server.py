@@ -165,11 +165,11 @@ def test_a_server_that_answers_with_an_error_is_a_server(home: Path) -> None:
 def test_a_server_that_does_not_answer_is_reported_and_never_doubled(
     home: Path, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(private_server, "START_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(private_server, "ANSWER_TIMEOUT_S", 0.2)
     path = private_server.ensure(home)
     pid = private_server.server_pid(home)
     assert pid is not None
+    monkeypatch.setattr(private_server, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(private_server, "ANSWER_TIMEOUT_S", 0.2)
     try:
         if lost == "frozen":
             os.kill(pid, signal.SIGSTOP)

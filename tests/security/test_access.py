@@ -64,7 +64,9 @@ def test_modules_do_all_of_their_work_under_their_users(settings: Settings, clie
     assert denials(client, settings) == []
 
 
-def test_workers_do_all_of_their_work_under_their_users(settings: Settings, client: Client, new_user: NewUser) -> None:
+def test_workers_do_all_of_their_work_under_their_users(
+    settings: Settings, client: Client, new_user: NewUser, patient_jobs: None
+) -> None:
     keys = Keys(settings.namespace)
     users = {role: new_user(role) for role in ("negotiation", "progress", "janitor")}
     workers = [worker(role, user) for role, user in users.items()]
