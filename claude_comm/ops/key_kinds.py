@@ -65,8 +65,8 @@ def _spelled(spelling: str, namespace: str) -> re.Pattern[str]:
 
 def _in_stream(kind: Literal["inbox", "topic", "events"]) -> Fault:
     def fault(_keys: Keys, id_: bytes, fields: Mapping[bytes, bytes]) -> str:
-        fact = fold(Stream("", kind, ""), id_.decode(), fields, max_bytes=_ANY_SIZE)
-        return fact.reason if isinstance(fact, UnreadableEntry) else ""
+        facts = fold(Stream("", kind, ""), id_.decode(), fields, max_bytes=_ANY_SIZE)
+        return next((fact.reason for fact in facts if isinstance(fact, UnreadableEntry)), "")
 
     return fault
 

@@ -14,6 +14,7 @@ import msgspec
 from claude_comm.envelope import UNREADABLE, Micros
 from claude_comm.errors import DecodeError, NewerFormat
 from claude_comm.progress.packed import PackedDeliveries, unpack
+from claude_comm.progress.packed_replies import PackedReplies
 
 EVENT_TYPE = "comm.event"
 
@@ -189,6 +190,7 @@ Event: TypeAlias = (
     | ContractEvent
     | NegotiationEvent
     | Refused
+    | PackedReplies
 )
 
 # The kinds that this release knows, as they are tagged.

@@ -1,9 +1,9 @@
-"""From an entry of a stream to a fact that the projection can store.
+"""From an entry of a stream to the facts that the projection can store.
 
-Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact, and none is an error: what cannot be read
-is `UnreadableEntry`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type
+Law: `fold` is total. Whatever bytes an entry holds, it becomes one fact at least, and none is an error: what cannot be
+read is `UnreadableEntry`, with its reason, or `Newer`, whole, when a newer release wrote it. An envelope of type
 `comm.event` is an event on an events stream only, and it speaks for the module whose stream it lies in; anywhere else
-it is a message like any other.
+it is a message like any other. Replies that are packed in one event are a fact each, as if each lay there by itself.
 
 Counted into a session: files and bytes from the file operations that succeeded (the sizes of messages are in
 `messages.size_bytes`), an error for every file operation that failed and for every burial of one of its messages.
@@ -21,6 +21,7 @@ from claude_comm.envelope import DEFAULT_MAX_BYTES, Envelope, decode, decode_all
 from claude_comm.errors import DecodeError, NewerFormat, TooLarge
 from claude_comm.names import Stream
 from claude_comm.progress.events import EVENT_TYPE, MAX_COUNT, Event, FileOperation, decode_event
+from claude_comm.progress.packed_replies import PackedReplies
 
 # Enough of an unreadable entry to recognise who wrote it.
 PREFIX_BYTES = 256
@@ -33,7 +34,7 @@ StreamEntry: TypeAlias = tuple[bytes, Sequence[bytes]]
 
 
 class SentEntry(msgspec.Struct, frozen=True, gc=False):
-    """A message lies in an inbox or a topic."""
+    """A message lies in an inbox or a topic, or a reply among the events of the module that sent it."""
 
     stream: str
     entry_id: str
@@ -103,27 +104,53 @@ class SessionChange(msgspec.Struct):
     modules: set[str] = msgspec.field(default_factory=set)
 
 
-def fold(stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Fact:
-    """The fact in one entry; `max_bytes` is the largest envelope that is decoded."""
+def fold(
+    stream: Stream, entry_id: str, fields: Mapping[bytes, bytes], *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> list[Fact]:
+    """The facts in one entry; `max_bytes` is the largest envelope that is decoded."""
     body = fields.get(b"e")
     if body is None:
         flat = b" ".join(name + b"=" + value for name, value in fields.items())
-        return UnreadableEntry(stream.key, entry_id, "the entry has no field `e`.", len(flat), flat[:PREFIX_BYTES])
+        return [UnreadableEntry(stream.key, entry_id, "the entry has no field `e`.", len(flat), flat[:PREFIX_BYTES])]
     try:
         envelope = decode(body, max_bytes=max_bytes)
         if stream.kind != "events" or envelope.type != EVENT_TYPE:
-            return SentEntry(stream.key, entry_id, len(body), envelope)
+            return [SentEntry(stream.key, entry_id, len(body), envelope)]
         event = decode_event(envelope.data)
+        if isinstance(event, PackedReplies):
+            return [_reply(stream, entry_id, message, max_bytes) for message in event.messages]
         details = _json(event.details) if isinstance(event, FileOperation) else "{}"
-    except NewerFormat as error:
-        return Newer(stream.key, entry_id, error.needs, hashlib.sha256(body).hexdigest(), body)
     except (DecodeError, TooLarge) as error:
-        return UnreadableEntry(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
-    return Happened(stream.key, entry_id, stream.name, envelope, event, details)
+        return [_unread(stream, entry_id, body, error)]
+    return [Happened(stream.key, entry_id, stream.name, envelope, event, details)]
+
+
+def _reply(stream: Stream, entry_id: str, body: bytes, max_bytes: int) -> Fact:
+    """One of those that are packed in an event."""
+    try:
+        envelope = decode(body, max_bytes=max_bytes)
+        if envelope.type == EVENT_TYPE:
+            raise DecodeError("an event holds no other event.")
+    except (DecodeError, TooLarge) as error:
+        return _unread(stream, entry_id, body, error)
+    return SentEntry(stream.key, entry_id, len(body), envelope)
+
+
+def _unread(stream: Stream, entry_id: str, body: bytes, error: DecodeError | TooLarge) -> Newer | UnreadableEntry:
+    if isinstance(error, NewerFormat):
+        return Newer(stream.key, entry_id, error.needs, hashlib.sha256(body).hexdigest(), body)
+    return UnreadableEntry(stream.key, entry_id, str(error), len(body), body[:PREFIX_BYTES])
+
+
+def bodies(entry: StreamEntry, facts: int) -> Sequence[bytes]:
+    """The envelopes of the facts in an entry, which has so many of them."""
+    body = dict(zip(entry[1][::2], entry[1][1::2], strict=True)).get(b"e", b"")
+    event = decode_event(decode(body, max_bytes=len(body)).data) if facts > 1 else None
+    return event.messages if isinstance(event, PackedReplies) else [body]
 
 
 def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int = DEFAULT_MAX_BYTES) -> list[Fact]:
-    """The facts in a page of one stream, in its order."""
+    """The facts in a page of one stream, in its order: those of an entry have its id."""
     if stream.kind != "events":
         bodies = [fields[1] if fields[0] == b"e" else b"" for _, fields in entries]
         envelopes = decode_all(bodies, max_bytes=max_bytes)
@@ -134,8 +161,9 @@ def fold_page(stream: Stream, entries: Sequence[StreamEntry], *, max_bytes: int 
                 for entry, body, envelope in zip(entries, bodies, envelopes, strict=True)
             ]
     return [
-        fold(stream, id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)), max_bytes=max_bytes)
+        fact
         for id_, fields in entries
+        for fact in fold(stream, id_.decode(), dict(zip(fields[::2], fields[1::2], strict=True)), max_bytes=max_bytes)
     ]
 
 

@@ -105,10 +105,11 @@ def step(
 
 def _page(stream: Stream, epoch: int, entries: Entries, max_bytes: int, trust: PageTrust | None) -> FactPage:
     facts = fold_page(stream, entries, max_bytes=max_bytes)
+    packed = len(facts) > len(entries)
     if trust is None:
-        return FactPage(stream.key, epoch, facts)
+        return FactPage(stream.key, epoch, facts, packed=packed)
     weighed, doubts = trust.weighed(stream, entries, facts)
-    return FactPage(stream.key, epoch, weighed, doubts)
+    return FactPage(stream.key, epoch, weighed, doubts, packed)
 
 
 @contextmanager

@@ -7,12 +7,14 @@ it from there, once, like any other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from claude_comm.envelope import WIRE_VERSION
 from claude_comm.names import Keys
 from claude_comm.progress.events import KINDS
-from claude_comm.progress.fold import SERVICE, Fact, Happened, SentEntry, fold
+from claude_comm.progress.fold import SERVICE, Fact, Happened, Newer, SentEntry, fold
 from claude_comm.store.database import Database
 from claude_comm.store.project import Projected, store
 from claude_comm.store.statements import Writer, records
@@ -49,8 +51,9 @@ def reread(database: Database, keys: Keys) -> Projected:
             if not kept:
                 break
             writer.executemany("DELETE FROM newer WHERE number = ?", [(entry.number,) for entry in kept])
-            facts = [fact for entry in kept if (fact := _folded(keys, entry))]
-            total, after = total + store(writer, database, facts), kept[-1].number
+            facts = [fact for entry in kept for fact in _folded(keys, entry)]
+            total += store(writer, database, facts) + Projected(entries=len(kept))
+            after = kept[-1].number
     return total
 
 
@@ -64,14 +67,15 @@ def _page(writer: Writer, needs: list[str], after: int) -> list[_Kept]:
     return records(writer.execute(sql, (after, *needs, _PAGE)), _Kept)
 
 
-def _folded(keys: Keys, entry: _Kept) -> Fact | None:
-    """None for a stream of another namespace, which this program does not follow, and for an entry whose source is
-    another one than signed it."""
+def _folded(keys: Keys, entry: _Kept) -> Iterator[Fact]:
+    """None for a stream of another namespace, which this program does not follow, and none whose source is another one
+    than signed it. What is newer still has the same holder."""
     stream = keys.parse_stream(entry.stream.encode())
     if stream is None:
-        return None
-    fact = fold(stream, entry.entry_id, {b"e": entry.body}, max_bytes=len(entry.body))
-    if not entry.holder or not isinstance(fact, SentEntry | Happened):
-        return fact
-    of_service = entry.holder == SERVICE and stream.kind == "events"
-    return fact if of_service or fact.envelope.source == entry.holder else None
+        return
+    anybody = not entry.holder or (entry.holder == SERVICE and stream.kind == "events")
+    for fact in fold(stream, entry.entry_id, {b"e": entry.body}, max_bytes=len(entry.body)):
+        if isinstance(fact, Newer):
+            yield msgspec.structs.replace(fact, holder=entry.holder)
+        elif anybody or not isinstance(fact, SentEntry | Happened) or fact.envelope.source == entry.holder:
+            yield fact

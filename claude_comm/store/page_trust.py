@@ -7,6 +7,7 @@ stored, and such a row says what there is to doubt.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -22,6 +23,7 @@ from claude_comm.progress.fold import (
     SentEntry,
     StreamEntry,
     UntrustedEntry,
+    bodies,
 )
 from claude_comm.runtime.trusted_keys import TrustedKeys
 from claude_comm.security.checking import Claim, Claims, Doubted
@@ -44,21 +46,25 @@ class PageTrust:
     def weighed(
         self, stream: Stream, entries: Sequence[StreamEntry], facts: Sequence[Fact]
     ) -> tuple[list[Fact], list[UntrustedEntry]]:
-        """The facts of a page as they are to be stored, one for each entry, and what is to be said of them besides."""
+        """The facts of a page as they are to be stored, and what is to be said of them besides."""
+        rows = entries if len(facts) == len(entries) else _repeated(entries, facts)
         spoken = {place: fact for place, fact in enumerate(facts) if isinstance(fact, SentEntry | Happened)}
-        places = list(spoken)
-        claims = _claims([entries[place][1] for place in places], list(spoken.values()))
-        doubtful = {
-            (place := places[number]): _doubtful(facts[place], entries[place], doubt, refused=self.required)
+        groups = _by_claim(spoken) if rows is not entries else [(place,) for place in spoken]
+        claims = _claims([rows[group[0]][1] for group in groups], [spoken[group[0]] for group in groups])
+        doubts = {
+            place: doubt
             for number, doubt in self._trusted.verifier.doubts(stream.key, claims).items()
-            if not self._of_topic(stream, facts[places[number]], claims.at(number), doubt)
+            if not self._of_topic(stream, facts[groups[number][0]], claims.at(number), doubt)
+            for place in groups[number]
+        }
+        own = _bodies(entries, facts) if doubts else ()
+        doubtful = {
+            place: _doubtful(facts[place], own[place], doubt, refused=self.required) for place, doubt in doubts.items()
         }
         if not self.required:
             return list(facts), list(doubtful.values())
         instead: dict[int, Fact] = {
-            place: self._newer(stream, entries[place], fact)
-            for place, fact in enumerate(facts)
-            if isinstance(fact, Newer)
+            place: self._newer(stream, rows[place], fact) for place, fact in enumerate(facts) if isinstance(fact, Newer)
         }
         instead.update(doubtful)
         return [instead.get(place, fact) for place, fact in enumerate(facts)] if instead else list(facts), []
@@ -77,10 +83,30 @@ class PageTrust:
         seal = _seal(entry[1])
         key = self._trusted.verifier.keyring.by_id().get(seal.key) if seal is not None else None
         source = key.holder if key is not None else ""
-        claim = Claim(fact.body, seal, source, fact.entry_id)
+        claim = Claim(_named(entry[1])[b"e"], seal, source, fact.entry_id)
         if doubt := self._trusted.verifier.judge(stream.key, claim):
-            return _doubtful(fact, entry, doubt, refused=True)
+            return _doubtful(fact, fact.body, doubt, refused=True)
         return msgspec.structs.replace(fact, holder=SERVICE if key is not None and key.role == "service" else source)
+
+
+def _repeated(entries: Sequence[StreamEntry], facts: Sequence[Fact]) -> Sequence[StreamEntry]:
+    """For each fact the entry that it is of: of one entry there may be several."""
+    by_id = {id_.decode(): (id_, fields) for id_, fields in entries}
+    return [by_id[fact.entry_id] for fact in facts]
+
+
+def _by_claim(spoken: Mapping[int, SentEntry | Happened]) -> list[tuple[int, ...]]:
+    """The places of the facts that are believed together, or not: those of one entry that name one source."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, fact in spoken.items():
+        groups.setdefault((fact.entry_id, fact.envelope.source), []).append(place)
+    return [tuple(group) for group in groups.values()]
+
+
+def _bodies(entries: Sequence[StreamEntry], facts: Sequence[Fact]) -> Sequence[bytes]:
+    """For each fact its envelope."""
+    of_entry = Counter(fact.entry_id for fact in facts)
+    return [body for entry in entries for body in bodies(entry, of_entry[entry[0].decode()])]
 
 
 def _claims(rows: Sequence[Sequence[bytes]], facts: Sequence[SentEntry | Happened]) -> Claims:
@@ -132,9 +158,8 @@ def _pairs(fields: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     return zip(fields[::2], fields[1::2], strict=True)
 
 
-def _doubtful(fact: Fact, entry: StreamEntry, doubt: Doubted, *, refused: bool) -> UntrustedEntry:
+def _doubtful(fact: Fact, body: bytes, doubt: Doubted, *, refused: bool) -> UntrustedEntry:
     envelope = fact.envelope if isinstance(fact, SentEntry | Happened) else None
-    body = _named(entry[1]).get(b"e", b"")
     return UntrustedEntry(
         stream=fact.stream,
         entry_id=fact.entry_id,

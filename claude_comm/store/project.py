@@ -24,12 +24,13 @@ from claude_comm.store.traffic import Traffic
 
 class FactPage(msgspec.Struct, frozen=True):
     """Facts of one stream in its order, as read in this epoch of it. Not empty. `doubts` are of those among them that
-    are stored although they are not trusted."""
+    are stored although they are not trusted; `packed`: an entry may have several facts."""
 
     stream: str
     epoch: int
     facts: Sequence[Fact]
     doubts: Sequence[UntrustedEntry] = ()
+    packed: bool = False
 
 
 class Projected(msgspec.Struct, frozen=True):
@@ -50,10 +51,10 @@ class Projected(msgspec.Struct, frozen=True):
 def project(database: Database, pages: Sequence[FactPage]) -> Projected:
     """Stores what is new in these pages, with their checkpoints. Raises StoreError, having stored nothing."""
     with database.write() as writer:
-        fresh, moved = _beyond_checkpoints(database, writer, pages)
+        fresh, moved, entries = _beyond_checkpoints(database, writer, pages)
         if not moved:
             return Projected()
-        projected = store(writer, database, fresh)
+        projected = store(writer, database, fresh) + Projected(entries=entries)
         if doubts := [doubt for page in pages if page.stream in moved for doubt in page.doubts]:
             # One that was there before is not added again.
             projected += Projected(doubtful=rows.insert_doubtful(writer, doubts))
@@ -62,7 +63,8 @@ def project(database: Database, pages: Sequence[FactPage]) -> Projected:
 
 
 def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projected:
-    """Stores what is new of these facts, within the caller's transaction."""
+    """Stores what is new of these facts, within the caller's transaction; its caller knows how many entries they are
+    of."""
     names, traffic = database.names, Traffic()
     by_kind: dict[type[Fact], list[Any]] = {
         SentEntry: [],
@@ -88,16 +90,17 @@ def store(writer: Writer, database: Database, facts: Sequence[Fact]) -> Projecte
     unreadable = rows.insert_unreadable(writer, by_kind[UnreadableEntry])
     newer = rows.insert_newer(writer, by_kind[Newer])
     doubtful = rows.insert_doubtful(writer, by_kind[UntrustedEntry])
-    return Projected(len(facts), len(new.sent), len(happened), unreadable, newer, doubtful)
+    return Projected(0, len(new.sent), len(happened), unreadable, newer, doubtful)
 
 
 def _beyond_checkpoints(
     database: Database, writer: Writer, pages: Sequence[FactPage]
-) -> tuple[list[Fact], dict[str, Checkpoint]]:
-    """The facts after the checkpoints as they are now, and where the checkpoints go."""
+) -> tuple[list[Fact], dict[str, Checkpoint], int]:
+    """The facts after the checkpoints as they are now, where the checkpoints go, and of how many entries that is."""
     known = load_in(database, writer, {page.stream for page in pages})
     fresh: list[Fact] = []
     moved: dict[str, Checkpoint] = {}
+    entries = 0
     for page in pages:
         at = moved.get(page.stream) or known.get(page.stream, Checkpoint())
         if at.epoch != page.epoch:
@@ -106,8 +109,10 @@ def _beyond_checkpoints(
         facts = page.facts[start:]
         if facts:
             fresh.extend(facts if at.epoch == 1 else _not_pruned(writer, facts))
-            moved[page.stream] = Checkpoint(at.epoch, facts[-1].entry_id, at.entries + len(facts))
-    return fresh, moved
+            passed = len({fact.entry_id for fact in facts}) if page.packed else len(facts)
+            moved[page.stream] = Checkpoint(at.epoch, facts[-1].entry_id, at.entries + passed)
+            entries += passed
+    return fresh, moved, entries
 
 
 def _not_pruned(writer: Writer, facts: Sequence[Fact]) -> list[Fact]:

@@ -104,20 +104,23 @@ def _facts(client: Client, stream: Stream, until: str, max_bytes: int) -> Iterat
 
 def _check(database: Database, key: str, facts: Iterator[Fact]) -> StreamCheck:
     ((before_us,),) = database.rows(_BEFORE)
-    digest, entries, gone = hashlib.sha256(), 0, 0
-    missing: list[str] = []
-    differing: list[str] = []
+    digest, entries, gone, last, last_gone = hashlib.sha256(), 0, 0, "", ""
+    # In their order, each once: an entry may hold several messages.
+    missing: dict[str, None] = {}
+    differing: dict[str, None] = {}
     for fact in facts:
-        entries += 1
+        entries += fact.entry_id != last
+        last = fact.entry_id
         state, compared = _state(database, fact)
         digest.update(compared)
         if state == "missing" and isinstance(fact, SentEntry | Happened) and fact.envelope.time < before_us:
-            gone += 1
+            gone += last != last_gone
+            last_gone = last
         elif state != "stored" and _refused(database, fact):
             continue
         elif state != "stored":
-            (missing if state == "missing" else differing).append(fact.entry_id)
-    return StreamCheck(key, entries, gone, missing[:MOST_NAMED], differing[:MOST_NAMED], digest.hexdigest())
+            (missing if state == "missing" else differing)[last] = None
+    return StreamCheck(key, entries, gone, [*missing][:MOST_NAMED], [*differing][:MOST_NAMED], digest.hexdigest())
 
 
 def _state(database: Database, fact: Fact) -> tuple[str, bytes]:

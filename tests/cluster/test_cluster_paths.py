@@ -19,6 +19,7 @@ import pytest
 
 from claude_comm import AsyncConsumer, AsyncPublisher, Consumer, Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.delivery.retention import Keep, tightest
+from claude_comm.effects import Command
 from claude_comm.errors import ConfigurationError
 from claude_comm.names import NEGOTIATION_WORKER, Keys
 from claude_comm.ops import heartbeats, registration, server
@@ -26,7 +27,9 @@ from claude_comm.registry.contracts import contract
 from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
+from claude_comm.transport.driver import Client
 from tests.support.masters import Masters, lone_server, modules_on_all
+from tests.support.streams import events
 from tests.support.waiting import PATIENCE_S, wait_until
 from workers import negotiation
 
@@ -159,6 +162,26 @@ def test_a_handler_is_tried_again_then_buried_and_the_message_sent_back(
         wait_until(lambda: len(attempts) == 4)
     listed = json.loads(comm(environ, "list", "--json").stdout)
     assert {(row["target"], row["status"]) for row in listed} == {("sink", "handled"), ("next", "sent")}
+
+
+def test_answers_to_other_masters_are_recorded_together_once_each(
+    settings: Settings, masters: Masters, client: Client, keys: Keys
+) -> None:
+    """They go ahead of the acks, and what records them with them: the acks bring it no second time."""
+    desk, *askers = modules_on_all(masters, settings.namespace, 3)
+    for asker in askers:
+        with Publisher(asker, settings=settings) as publisher:
+            for number in range(10):
+                publisher.publish(desk, number, reply_to=f"{asker}/1")
+    with Consumer(desk, settings=settings) as consumer:
+        subscription = consumer._subscription
+        for delivery in consumer.read():
+            subscription.in_flight.ack(delivery, subscription.reply(delivery, delivery.payload()))
+        client.run(subscription.settling())
+    kinds = [type(event).__name__ for event in events(client, keys, desk)]
+    assert kinds == ["PackedReplies", "Handled"]
+    assert [client.data.one(Command(("XLEN", keys.replies(asker, "1")))) for asker in askers] == [10, 10]
+    assert sorted(target for target, _ in stored(settings)) == sorted([*[desk] * 20, *askers * 10])
 
 
 def test_an_outbox_forgets_what_the_projection_has(settings: Settings, masters: Masters, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_an_event_speaks_for_the_module_whose_stream_it_lies_in() -> None:
 )
 def test_what_cannot_be_read_becomes_a_fact_with_its_reason(fields: dict[bytes, bytes], reason: str) -> None:
     """Nothing is lost in silence, and the start of the entry is kept."""
-    fact = fold(inbox("b"), "7-0", fields)
+    (fact,) = fold(inbox("b"), "7-0", fields)
     assert isinstance(fact, UnreadableEntry)
     assert reason in fact.reason
     assert len(fact.prefix) <= PREFIX_BYTES

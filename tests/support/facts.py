@@ -65,7 +65,8 @@ def entry(number: int, body: Envelope | bytes) -> StreamEntry:
 
 
 def page(of: Stream, *bodies: Envelope | bytes, first: int = 1, epoch: int = 1) -> FactPage:
-    return FactPage(of.key, epoch, fold_page(of, [entry(first + index, body) for index, body in enumerate(bodies)]))
+    facts = fold_page(of, [entry(first + index, body) for index, body in enumerate(bodies)])
+    return FactPage(of.key, epoch, facts, packed=len(facts) > len(bodies))
 
 
 def put(database: Database, *pages: FactPage) -> Projected:

@@ -26,6 +26,8 @@ from claude_comm.ops.consume import Settlement
 from claude_comm.ops.replies import EncodedAnswer
 from claude_comm.progress.events import Duplicates, Handled, Settled
 from claude_comm.progress.packed import PackedDeliveries, pack
+from claude_comm.progress.packed_replies import PackedReplies, in_packs
+from claude_comm.security import sealed
 from claude_comm.settings import TelemetryLevel
 
 # A delivery that ended, when (nanoseconds), whether as a copy of one that had been handled, the answer if it was a
@@ -64,7 +66,8 @@ class InFlight:
         self.adapters: dict[str, str] = {}
         # How many acks one event may name: it is an envelope, too, and has the same limit.
         self._telemetry: TelemetryLevel = identity.settings.telemetry_of(identity.module)
-        self._most = max((identity.settings.max_envelope_bytes - _EVENT_BYTES) // _ACK_BYTES, 1)
+        self._most_reply_bytes = identity.settings.max_envelope_bytes - _EVENT_BYTES
+        self._most = max(self._most_reply_bytes // _ACK_BYTES, 1)
 
     def __len__(self) -> int:
         """The number of deliveries that were read and have not ended."""
@@ -198,15 +201,24 @@ class InFlight:
             events_stream=keys.events(module),
             events=events,
             answers=answers,
-            recorded=[self._identity.recorded(answer.body) for answer in answers],
+            recorded=self._recorded(answers) if answers else (),
             seen=keys.seen(module),
             handled=seen,
             now_ms=micros() // 1000,
             seen_ms=self.seen_ms,
         )
 
-    def _event(self, event: PackedDeliveries | Handled | Duplicates) -> bytes:
+    def _event(self, event: PackedDeliveries | PackedReplies | Handled | Duplicates) -> bytes:
         return self._identity.event(event)
+
+    def _recorded(self, answers: Sequence[EncodedAnswer]) -> list[bytes]:
+        """What the events have of these, at every level of telemetry."""
+        if len(answers) == 1:
+            return [self._identity.recorded(answers[0].body)]
+        packs = in_packs([sealed.split(answer.body)[0] for answer in answers], self._most_reply_bytes)
+        return [
+            self._event(PackedReplies(pack)) if len(pack) > 1 else self._identity.recorded(pack[0]) for pack in packs
+        ]
 
 
 def _reported(acks: Sequence[Ack], level: TelemetryLevel) -> list[Ack]:
