@@ -18,7 +18,7 @@ from claude_comm.gateway.core.options import DEFAULT_PORT, GatewaySettings
 from claude_comm.settings import Settings
 from tests.support.gateways import serving_gateway, token_of
 from tests.support.homes import child_environ
-from tests.support.modules import Page, running
+from tests.support.modules import Page, answering, running
 from tests.support.pages import blocks
 from tests.support.waiting import PATIENCE_S
 
@@ -50,7 +50,7 @@ def environ(settings: Settings) -> Iterator[dict[str, str]]:
         return page.number * 2
 
     options = GatewaySettings(port=0, grants={GRANT[1]: (GRANT[2],)})
-    with running(indexer), running(doubler), serving_gateway(settings, options) as served:
+    with running(indexer), answering(doubler), serving_gateway(settings, options) as served:
         port = str(urlsplit(served.address).port)
         yield child_environ(TOKEN=token_of(settings, "web"), PORT=port)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from claude_comm import Context, Module, NoResponder, Publisher, RetryPolicy, TooLarge
+from claude_comm.client.publisher import responders
 from claude_comm.progress.events import Handled, Settled
 from claude_comm.testing import Bus, NotSeen, RunningModule
 from tests.support.homes import child_environ
@@ -78,11 +79,12 @@ def test_a_test_has_a_namespace_of_its_own(bus: Bus) -> None:
     assert [envelope.target for envelope in bus.messages()] == ["sink"]
 
 
-def test_what_a_server_would_refuse_is_refused(bus: Bus) -> None:
+def test_what_a_server_would_refuse_is_refused(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responders, "NOBODY_S", 0.1)
     with pytest.raises(TooLarge):
         bus.send("sink", "x" * 2_000_000)
     with pytest.raises(NoResponder):
-        bus.request("nobody", 1, timeout_s=0.1)
+        bus.request("nobody", 1)
 
 
 def test_a_wait_that_ends_says_what_is_missing(bus: Bus, runner: Callable[..., RunningModule]) -> None:
