@@ -1,7 +1,8 @@
 """A link that loses replies: the server has done what it was asked, and its answer never arrives.
 
 Law: nothing is left to chance. A request that has the given word in it reaches the server; the connection is dropped
-when the answer has come, so that whatever the request does is done.
+when the answer has come, so that whatever the request does is done. A socket is closed when no thread is in a call on
+it: the next one that is opened gets its number, and the call could go on there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from claude_comm.effects import Command, Script
 from claude_comm.settings import Settings
 from claude_comm.transport import scripts
 from claude_comm.transport.driver import Client
+from tests.support.waiting import PATIENCE_S
 
 _CHUNK = 1 << 20
 
@@ -34,7 +36,8 @@ class LossyLink:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(here))
         self._listener.listen(64)
-        threading.Thread(target=self._accept, name="lossy link", daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, name="lossy link", daemon=True)
+        self._accepting.start()
 
     def lose(self, word: bytes, times: int) -> None:
         """From now on, the replies to so many requests that have this word."""
@@ -47,9 +50,10 @@ class LossyLink:
         return self._times
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(PATIENCE_S)
         self._listener.close()
-        for end in list(self._sockets):
-            _drop(end)
+        _cut(*tuple(self._sockets))
 
     def __enter__(self) -> Self:
         return self
@@ -64,18 +68,23 @@ class LossyLink:
                 far = socket.socket(socket.AF_UNIX)
                 far.connect(str(self._there))
                 self._sockets |= {near, far}
-                # Set when the next answer is to be lost.
-                doomed = threading.Event()
-                threading.Thread(target=self._requests, args=(near, far, doomed), daemon=True).start()
-                threading.Thread(target=self._replies, args=(far, near, doomed), daemon=True).start()
+                threading.Thread(target=self._requests, args=(near, far), daemon=True).start()
 
-    def _requests(self, near: socket.socket, far: socket.socket, doomed: threading.Event) -> None:
+    def _requests(self, near: socket.socket, far: socket.socket) -> None:
+        # Set when the next answer is to be lost.
+        doomed = threading.Event()
+        replies = threading.Thread(target=self._replies, args=(far, near, doomed), daemon=True)
+        replies.start()
         with suppress(OSError):
             while data := near.recv(_CHUNK):
                 if self._takes(data):
                     doomed.set()
                 far.sendall(data)
-        _drop(near, far)
+        _cut(near, far)
+        replies.join()
+        self._sockets -= {near, far}
+        near.close()
+        far.close()
 
     def _replies(self, far: socket.socket, near: socket.socket, doomed: threading.Event) -> None:
         with suppress(OSError):
@@ -83,7 +92,7 @@ class LossyLink:
                 if doomed.is_set():
                     break
                 near.sendall(data)
-        _drop(near, far)
+        _cut(near, far)
 
     def _takes(self, data: bytes) -> bool:
         with self._lock:
@@ -105,8 +114,7 @@ def word_of_script(client: Client, name: str) -> bytes:
     return bytes(client.data.one(Command(("SCRIPT", "LOAD", scripts.by_text(Script(name, ("any",))).args[1]))))
 
 
-def _drop(*ends: socket.socket) -> None:
+def _cut(*ends: socket.socket) -> None:
     for end in ends:
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-        end.close()
