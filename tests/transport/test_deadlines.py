@@ -49,8 +49,8 @@ def silent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     thread.start()
     yield url
     server.shutdown(socket.SHUT_RDWR)
-    server.close()
     thread.join()
+    server.close()
     for connection in taken:
         connection.close()
 

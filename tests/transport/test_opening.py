@@ -22,6 +22,7 @@ from claude_comm.transport.pool import ConnectionPool
 from claude_comm.transport.redis_py import redis_opener
 from claude_comm.transport.replies import ErrorReply
 from claude_comm.transport.slots import slot_of_key
+from tests.support.waiting import PATIENCE_S
 
 HELLO = b"%1\r\n$5\r\nproto\r\n:3\r\n"
 
@@ -44,7 +45,7 @@ class Recorder:
             for answer in self.answers:
                 self.heard += peer.recv(4096)
                 peer.sendall(answer)
-            peer.settimeout(5.0)
+            peer.settimeout(PATIENCE_S)
             while data := peer.recv(4096):
                 self.heard += data
 
@@ -58,7 +59,7 @@ def greeted(way: str, url: str, answers: list[bytes], where: str | None = None) 
     server = Recorder(answers, where)
     try:
         open_socket = {"ours": opener, "redis-py": redis_opener}[way](url.replace("PORT", str(server.port)))
-        open_socket(2.0, 2.0).close()
+        open_socket(PATIENCE_S, PATIENCE_S).close()
         yield server
     finally:
         server.close()
