@@ -35,8 +35,8 @@ def test_a_refresh_ends_with_its_time_and_the_next_goes_on(client: Client, setti
 def test_what_a_worker_stores_is_left_to_it(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running: list[object] = [object()]
-    monkeypatch.setattr(worker_processes, "running", lambda *_: running[0])
+    awake = [True]
+    monkeypatch.setattr(worker_processes, "awake", lambda *_: awake[0])
     monkeypatch.setattr(keep_up, "SURVEY_S", 0.0)
     with Publisher("writer", settings=settings) as writer:
         writer.publish("reader", 1)
@@ -44,6 +44,6 @@ def test_what_a_worker_stores_is_left_to_it(
         view = KeepUp(client, database, settings)
         assert view.refresh(1.0)
         assert queries.counts(database).messages == 0
-        running[0] = None
+        awake[0] = False
         assert view.refresh(1.0)
         assert queries.counts(database).messages == 1

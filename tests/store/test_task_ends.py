@@ -88,9 +88,10 @@ def test_a_module_that_died_leaves_its_tasks_and_one_that_lives_does_not(
 ) -> None:
     told = [Lifecycle("started", "i-1"), TaskProgress("scan", 1, 4)]
     put(database, page(events("scanner"), *(happened("scanner", event) for event in told)))
+    now_us = later_us()
     if lives:
-        client.run(heartbeats.beat(keys.instances, "scanner/i-1", now_ms=later_us() // 1000 - GONE_MS + 1_000))
-    assert end_left(client, database, keys, later_us(), max_bytes=MAX_BYTES) == (0 if lives else 1)
+        client.run(heartbeats.beat(keys.instances, "scanner/i-1", now_ms=now_us // 1000 - GONE_MS + 1_000))
+    assert end_left(client, database, keys, now_us, max_bytes=MAX_BYTES) == (0 if lives else 1)
     (task,) = tasks(stored())
     assert (task.state, task.note) == (("silent", "") if lives else ("stopped", "its module died"))
 

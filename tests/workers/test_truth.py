@@ -23,7 +23,7 @@ from claude_comm.runtime.worker_processes import WORKERS
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
 from tests.support.homes import child_environ, new_home, remove_home
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -107,6 +107,8 @@ def test_a_worker_that_comes_round_no_more_is_not_called_running(
 ) -> None:
     """It was stopped (SIGSTOP), or hangs."""
     file = tmp_path / "run" / "janitor.pid"
+    # Whatever the commands in between take: the next mark is due when the clock says so below.
+    monkeypatch.setattr(worker_processes, "MARK_EVERY_S", 100 * PATIENCE_S)
     with worker_processes.claim(Settings(home=tmp_path), JANITOR_WORKER) as report:
         report("")
         assert (_state(tmp_path, JANITOR_WORKER), _check(tmp_path), _check(tmp_path, "--ready")) == ("works", 0, 0)
