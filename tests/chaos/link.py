@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 from typing import Literal
 
+from tests.support.waiting import PATIENCE_S
+
 Way = Literal["request", "reply"]
 _CHUNK = 65536
 
@@ -30,7 +32,7 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="link", daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(PATIENCE_S)
 
     def cut(self) -> None:
         self._loop.call_soon_threadsafe(self._cut)
@@ -59,7 +61,7 @@ class Link:
         self.cut()
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

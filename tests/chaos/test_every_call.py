@@ -22,10 +22,10 @@ from claude_comm.store.catch_up import catch_up
 from claude_comm.store.database import open_database
 from claude_comm.transport.connect import connect
 from tests.chaos import wires
+from tests.support.waiting import PATIENCE_S
 
 T = TypeVar("T")
 MESSAGES = 3
-DONE_WITHIN_S = 20.0
 _numbers = itertools.count()
 
 
@@ -122,7 +122,7 @@ class Unfinished(Exception):
 
 def insist(step: Callable[[], T]) -> T:
     """Does the step until it does not fail."""
-    deadline = time.monotonic() + DONE_WITHIN_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             return step()

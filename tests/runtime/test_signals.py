@@ -44,7 +44,7 @@ def test_the_first_signal_sets_the_event_and_all_is_as_before_afterwards(number:
     stop = threading.Event()
     with stopped_by_signals(stop):
         os.kill(os.getpid(), number)
-        assert stop.wait(10)
+        assert stop.wait(PATIENCE_S)
     assert [signal.getsignal(each) for each in STOPPING] == before
 
 

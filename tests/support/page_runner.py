@@ -31,7 +31,7 @@ import claude_comm.client.module.module  # noqa: F401 (imported once for all pag
 from tests.support.pages import PARSED, Block, blocks, commands, matches
 
 # Nothing of a page may wait for ever.
-LONGEST_S = 100
+LONGEST_S = 600
 
 
 class Differs(Exception):

@@ -15,8 +15,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-# A view draws itself several times a second; a slow machine starts it slowly.
-_PATIENCE_S = 30.0
+from tests.support.waiting import PATIENCE_S
+
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]")
 
 
@@ -34,7 +34,7 @@ class Terminal:
 
     def wait_for(self, text: str) -> str:
         """Reads until this text has been shown."""
-        ends_s = time.monotonic() + _PATIENCE_S
+        ends_s = time.monotonic() + PATIENCE_S
         while text not in self.shown:
             assert time.monotonic() < ends_s, f"{text!r} is not in {self.shown[-2000:]!r}"
             if not self._read(0.2) and self.process.poll() is not None:
@@ -49,7 +49,7 @@ class Terminal:
 
     def end(self) -> int:
         """Waits for the program's own end; its exit code."""
-        ends_s = time.monotonic() + _PATIENCE_S
+        ends_s = time.monotonic() + PATIENCE_S
         while self.process.poll() is None:
             assert time.monotonic() < ends_s, "the program does not end"
             self._read(0.05)
