@@ -120,8 +120,21 @@ def test_one_of_a_newer_version_waits_by_itself_with_its_holder(database: Databa
         writer.execute(
             f"INSERT INTO newer ({columns}) VALUES (?, '1-0', 'event replied', '', ?, 'b')", (KEYS.events("b"), kept)
         )
-    assert newer.reread(database, KEYS).messages == 1, "the third names another source than signed it"
+    assert newer.reread(database, KEYS).messages == 1
+    assert [row.source for row in queries.messages(database)] == ["b"], "the third names another than signed it"
     assert database.rows("SELECT needs, body, holder FROM newer") == [("wire 2", later, "b")]
+
+
+@pytest.mark.parametrize(("stream", "sources"), [(KEYS.events("b"), ["b", "c"]), (KEYS.inbox("b"), [])])
+def test_what_a_service_signed_may_name_any_source_among_events_alone(
+    database: Database, stream: str, sources: list[str]
+) -> None:
+    kept = encode(packed(*replies(1), *replies(1, source="c")))
+    with database.write() as writer:
+        columns = "stream, entry_id, needs, digest, body, holder"
+        writer.execute(f"INSERT INTO newer ({columns}) VALUES (?, '1-0', 'event replied', '', ?, '*')", (stream, kept))
+    newer.reread(database, KEYS)
+    assert sorted(row.source for row in queries.messages(database)) == sources
 
 
 @pytest.fixture

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +15,12 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
+from claude_comm.client.identity import millis
 from claude_comm.effects import Command
 from claude_comm.envelope import Envelope, decode, encode
 from claude_comm.errors import ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
+from claude_comm.ops import replies as ops
 from claude_comm.progress.events import EVENT_TYPE, decode_event
 from claude_comm.progress.packed_replies import PackedReplies
 from claude_comm.store.catch_up import caught_up
@@ -23,8 +30,20 @@ from claude_comm.transport.driver import Client
 from claude_comm.transport.pool import ConnectionPool
 from tests.support import facts
 from tests.support.signed_namespace import signed
+from tests.support.waiting import PATIENCE_S, wait_until
 
 ADDRESS = "a/1"
+DESK = """
+from claude_comm import Module
+
+desk = Module("b", lease_s=1.0)
+
+@desk.handles()
+def handle(payload: int) -> int:
+    return payload * 2
+
+desk.run()
+"""
 
 
 def answered(client: Client, settings: Settings, payloads: Sequence[Any], *, times: int = 1) -> None:
@@ -105,7 +124,10 @@ def test_a_lone_answer_is_recorded_as_it_was_sent(client: Client, keys: Keys, se
 
 def test_large_answers_are_recorded_each_by_itself(client: Client, keys: Keys, settings: Settings) -> None:
     answered(client, settings, ["small", "x" * 50_000, "also small", "y" * 50_000])
-    assert sorted(count for count, _ in recorded(client, keys)) == [1, 1, 2]
+    large = [len(encode(reply)) for reply in replies(client, keys)[1::2]]
+    found = recorded(client, keys)
+    assert sorted(count for count, _ in found) == [1, 1, 2]
+    assert [size for count, size in found if count == 1] == large, "as they were sent, without an event around them"
     assert len(stored(client, settings)) == 4
 
 
@@ -168,3 +190,33 @@ def test_answers_whose_record_the_server_refuses_are_sent_again(client: Client, 
         client.data.one(Command(("DEL", keys.events("b"))))
         client.run(subscription.settling())
     assert [count for count, _ in recorded(client, keys)] == [5]
+
+
+@contextmanager
+def desk(client: Client, keys: Keys, environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A module that answers in a process of its own, once it can be asked."""
+    process = subprocess.Popen([sys.executable, "-c", DESK], env=environ, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: client.run(ops.responds(keys, "b", millis())))
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+
+
+def test_all_answers_are_known_though_the_module_was_killed_between_them(
+    client: Client, keys: Keys, settings: Settings, environ: dict[str, str]
+) -> None:
+    """What it had answered and not acked is answered once more: the asker has one answer, the projection knows both."""
+    with Publisher("a", settings=settings) as asker, ThreadPoolExecutor(40) as pool:
+        with desk(client, keys, environ) as killed:
+            asked = [pool.submit(asker.request, "b", n, timeout_s=PATIENCE_S) for n in range(600)]
+            assert len(list(islice(as_completed(asked), 200))) == 200
+            killed.kill()
+        with desk(client, keys, environ):
+            assert [future.result(PATIENCE_S) for future in asked] == [2 * n for n in range(600)]
+    counts = [count for count, _ in recorded(client, keys)]
+    assert len(counts) < sum(counts)
+    rows = stored(client, settings)
+    assert len({id_ for id_, *_ in rows}) == len(rows) >= 600
+    assert len({causation for *_, causation, _, _, _, _, _ in rows}) == 600
