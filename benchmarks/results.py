@@ -53,8 +53,8 @@ def machine() -> str:
 
 def _row(result: Result, figure: Figure, baseline: str) -> str:
     low, high = min(figure.rounds), max(figure.rounds)
-    ratio = result.ratio(figure.name, baseline)
-    return f"| {figure.name} | {_number(figure.median)} | {_number(low)} to {_number(high)} | {ratio:.2f} |"
+    ratio = f"{result.ratio(figure.name, baseline):.2f}" if all(result[baseline].rounds) else "-"
+    return f"| {figure.name} | {_number(figure.median)} | {_number(low)} to {_number(high)} | {ratio} |"
 
 
 def _number(value: float) -> str:
