@@ -55,14 +55,14 @@ _HASTE_S = 1.0
 class Slot:
     """Where one thread waits for one answer. A bare lock costs less than an Event with its condition."""
 
-    __slots__ = ("_gate", "answer", "error", "leads", "post", "until")
+    __slots__ = ("_gate", "answer", "error", "leads", "post", "queued", "until")
 
     def __init__(self, post: Post, until: float) -> None:
         self.post, self.until = post, until
         self.answer: Envelope | None = None
         self.error: TransportError | None = None
-        # Whether this thread sends the next flight.
-        self.leads = False
+        # Whether it is queued to be sent; whether this thread sends the next flight.
+        self.queued = self.leads = False
         self._gate = threading.Lock()
         self._gate.acquire()
 
@@ -75,8 +75,11 @@ class Slot:
         self.wake()
 
     def wake(self) -> None:
-        with suppress(RuntimeError):  # it is awake, and looks at everything
+        # Not `suppress`, which costs as much as all else of this: it is what the reading thread does for each answer.
+        try:
             self._gate.release()
+        except RuntimeError:
+            return  # it is awake, and looks at everything
 
     def sleep(self, until: float) -> bool:
         """Until something changes; False when the time is over."""
@@ -121,6 +124,7 @@ class Flights:
     def _enter(self, slot: Slot) -> None:
         with self._lock:
             self._waiting.append(slot)
+            slot.queued = True
             if self._woken or self._leaders:
                 self._woken = max(self._woken - 1, 0)
                 if not self._complete():
@@ -164,6 +168,8 @@ class Flights:
         with self._lock:
             slots = list(self._waiting)
             self._waiting.clear()
+            for other in slots:
+                other.queued = False
         try:
             outcomes = self._send([other.post for other in slots], slot.until) if slots else []
         except TransportError as error:
@@ -189,10 +195,14 @@ class Flights:
     def _put_back(self, slots: Sequence[Slot]) -> None:
         with self._lock:
             self._waiting.extendleft(reversed(slots))
+            for slot in slots:
+                slot.queued = True
 
     def _leave(self, slot: Slot) -> None:
-        with self._lock, suppress(ValueError):
-            self._waiting.remove(slot)
+        # Nearly every request was sent: to look for it in the queue would cost more than all else that is done here.
+        if slot.queued:
+            with self._lock, suppress(ValueError):
+                self._waiting.remove(slot)
         if slot.leads or slot is self._first:
             self._hand_on(slot)
 

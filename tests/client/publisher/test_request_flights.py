@@ -169,6 +169,28 @@ def test_an_interrupted_sender_hands_the_sending_on(monkeypatch: pytest.MonkeyPa
     assert interrupted
 
 
+def test_who_leaves_after_it_was_put_back_is_not_sent_any_more() -> None:
+    server = Server()
+    server.gate.set()
+    flights, gone, last = Flights(server.send), slot(b"gone"), slot(b"last")
+    flights._put_back([gone])
+    flights._leave(gone)
+    thread = threading.Thread(daemon=True, target=flights.wait, args=(last,))
+    thread.start()
+    wait_until(lambda: server.flights)
+    assert server.flights == [[b"last"]]
+    last.put(ANSWER)
+    assert ended([thread])
+
+
+def test_an_answer_and_a_failure_at_once_wake_it_once() -> None:
+    each = slot(b"0")
+    each.put(ANSWER)
+    each.fail(ServerUnreachable("redis://x", "no reply"))
+    assert each.sleep(each.until)
+    assert not each.sleep(0)
+
+
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Company is waited for as long as a test may take."""
