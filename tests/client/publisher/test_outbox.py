@@ -198,9 +198,10 @@ def test_what_was_kept_by_a_clock_that_was_ahead_is_forgotten_all_the_same(
 
 
 def test_what_is_not_stored_yet_is_kept_and_not_sent_again(path: Path, settings: Settings, client: Client) -> None:
-    for _ in range(2):
+    for count in (1, 2):
         with Publisher("src", settings=settings, outbox=path) as publisher:
             publisher.publish("sink", "x")
+            wait_until(lambda count=count: len(stream(client, settings)) == count)  # type: ignore[misc]
             time.sleep(0.3)
     assert (held(path), len(stream(client, settings))) == (2, 2)
 
