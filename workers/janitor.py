@@ -33,6 +33,7 @@ from claude_comm.ops import (
     sessions,
     trim,
 )
+from claude_comm.ops.publish import EVICTS
 from claude_comm.runtime.heartbeat import Heartbeat, beating
 from claude_comm.runtime.home import rotate
 from claude_comm.runtime.outage import Outage
@@ -223,7 +224,7 @@ class Janitor:
         if None in servers:
             self._warn("janitor.memory_unknown", "this user may not ask for INFO: what is done stays as long as is set")
         if any(facts is not None and facts.evicts for facts in servers):
-            self._warn("server.evicts", server.EVICTS)
+            self._warn("server.evicts", EVICTS)
         return tightest([server.keeping(facts, wanted.keep_s, wanted.keep_entries) for facts in servers])
 
     def _warn(self, event: str, why: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from claude_comm.addresses import public
 from claude_comm.errors import ConfigurationError, TransportError
 from claude_comm.ops import server
+from claude_comm.ops.publish import EVICTS
 from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import Service
 from claude_comm.settings import Settings
@@ -51,7 +52,7 @@ def warn_of_eviction(settings: Settings) -> None:
             with suppress(TransportError):
                 facts = Client(pool, pool).run(server.may_tell())
                 if facts is not None and facts.evicts:
-                    say(f"Warning: {public(pool.url)}: {server.EVICTS} (now {facts.policy}).")
+                    say(f"Warning: {public(pool.url)}: {EVICTS} (now {facts.policy}).")
 
 
 def running(settings: Settings) -> set[str]:

@@ -1,7 +1,8 @@
 """Putting messages onto streams.
 
 Law: a stream is announced to the projection before its first entry, so that no message is ever outside of what the
-projection follows.
+projection follows. `publish` sends all at once, and a server that is full for a moment may refuse an earlier message
+and take a later one; `publish_in_order` takes a step for each stream, and keeps the order whatever is refused.
 """
 
 from __future__ import annotations
@@ -9,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeAlias
 
-from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post
-from claude_comm.errors import FULL, ConfigurationError, NotOnDisk, ServerRefused, TransportError
+from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post, Script
+from claude_comm.errors import (
+    FULL,
+    ConfigurationError,
+    NotOnDisk,
+    ServerRefused,
+    ServerUnreachable,
+    TransportError,
+)
 from claude_comm.names import Keys
 from claude_comm.ops import door, news
 from claude_comm.security import sealed
@@ -23,6 +31,12 @@ Publish: TypeAlias = Callable[[Keys, Sequence[Post], Collection[str]], Operation
 
 # How many posts wait for the disk together, and for how long.
 FLIGHT, ON_DISK_WITHIN_MS = 500, 10_000
+# How much one step appends, at most: the server does nothing else meanwhile, and its memory may grow by that much.
+STEP, STEP_BYTES = 500, 4 * 1024 * 1024
+
+EVICTS = (
+    "its maxmemory-policy deletes keys when the memory is full, messages and positions among them: set it to noeviction"
+)
 
 
 def announce(keys: Keys, streams: Collection[str]) -> Operation[dict[str, int]]:
@@ -62,6 +76,56 @@ def publish(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> 
     return replies
 
 
+def publish_in_order(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
+    """`publish`; of the messages for one stream none is taken after one that was refused. Raises ServerUnreachable
+    where the first of all met a server that does not answer."""
+    places: dict[str, list[int]] = {}
+    for place, post in enumerate(posts):
+        places.setdefault(post.stream, []).append(place)
+    if len(places) == len(posts):
+        return (yield from publish(keys, posts, unannounced))
+    if unannounced:
+        yield from announce(keys, unannounced)
+    outcomes: Outcomes = [b""] * len(posts)
+    for number, (stream, its_places) in enumerate(places.items()):
+        appended = yield from _in_steps(stream, [posts[place] for place in its_places], first=number == 0)
+        for place, outcome in zip(its_places, appended, strict=True):
+            outcomes[place] = outcome
+    return outcomes
+
+
+def _in_steps(stream: str, posts: Sequence[Post], *, first: bool) -> Operation[Outcomes]:
+    """What became of these, which all go to this stream: what follows a refusal is refused with it."""
+    outcomes: Outcomes = []
+    while len(outcomes) < len(posts):
+        bodies = _step(posts[len(outcomes) :])
+        try:
+            outcomes += yield Script("append", (stream,), bodies)
+        except ServerRefused as refusal:
+            if refusal.code == "NOPERM":
+                # A user of a release before this step, who may write to the stream and run nothing there.
+                outcomes += yield Append(posts[len(outcomes) :])
+                return outcomes
+            return outcomes + [refusal] * (len(posts) - len(outcomes))
+        except TransportError as error:
+            if first and not outcomes and isinstance(error, ServerUnreachable):
+                raise
+            return outcomes + [error] * (len(posts) - len(outcomes))
+    return outcomes
+
+
+def _step(posts: Sequence[Post]) -> tuple[bytes, ...]:
+    """The first of these that one step takes."""
+    bodies: list[bytes] = []
+    size = 0
+    for post in posts[:STEP]:
+        size += len(post.body)
+        if bodies and size > STEP_BYTES:
+            break
+        bodies.append(post.body)
+    return tuple(bodies)
+
+
 def publish_to_disk(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:
     """`publish`, confirmed when the server's disk has them: one WAITAOF a flight, which waits for what its own
     connection wrote. Raises NotOnDisk."""
@@ -92,6 +156,18 @@ def require_disk() -> Operation[None]:
             "takes Valkey, or Redis 7.2, with `appendonly yes`; an access user needs the command WAITAOF "
             "(`claude-comm acl --apply`). Without them use an outbox."
         ) from None
+
+
+def evicting() -> Operation[str]:
+    """What the server does when its memory is full, where that is to delete keys; "" where it does not, or does not
+    tell."""
+    try:
+        told: bytes = yield Command(("INFO", "memory"))
+    except TransportError:
+        return ""
+    _, _, rest = told.partition(b"maxmemory_policy:")
+    policy = rest.split(maxsplit=1)[0].decode(errors="replace") if rest else ""
+    return "" if policy == "noeviction" else policy
 
 
 def _limit(text: bytes | None) -> int:

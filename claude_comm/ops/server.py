@@ -21,11 +21,6 @@ _COUNTED = 100_000
 _LOOKED_AT = 300
 
 
-EVICTS = (
-    "its maxmemory-policy deletes keys when the memory is full, messages and positions among them: set it to noeviction"
-)
-
-
 class ServerFacts(msgspec.Struct, frozen=True):
     """One server as it describes itself. `persistent` tells whether its append-only file is on; `max_memory_bytes` is 0
     where it may take any amount, and `policy` is what it does when it has taken all: "" where it does not tell."""

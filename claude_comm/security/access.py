@@ -160,6 +160,8 @@ def _module(keys: Keys, name: str, partners: Partners) -> list[Rule]:
     rules = [
         Rule(_OWN, [f"~{own}", *read]),
         Rule(("xadd",), [f"%W~{stream}" for stream in streams]),
+        # An outbox appends in steps that a full server takes whole or not at all. Within one, each command is checked.
+        Rule(_SCRIPTS, [f"~{stream}" for stream in streams]),
         Rule(("zadd",), [f"%W~{later}" for later in laters]),
         # How much waits there: lengths and positions, no message.
         Rule(("xlen", "xinfo|groups", "xinfo|consumers"), [f"%R~{stream}" for stream in streams]),

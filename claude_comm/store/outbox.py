@@ -10,9 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -51,18 +53,28 @@ class Outbox:
         except StoreError:
             os.close(self._lock_file)
             raise
-        self._mutex = threading.Lock()
+        # May be entered again by a signal handler on the thread that is in it: then SQLite refuses, and nobody waits.
+        self._mutex = threading.RLock()
+        self._pid = os.getpid()
         self._landed: dict[int, str] = {}
+        _outboxes.add(self)
 
     def keep(self, posts: Sequence[Post], now_us: int) -> list[int]:
         """Writes these messages, on the disk when this returns; their numbers. Raises StoreError, having kept none."""
-        with self._mutex, self._database.write() as writer:
-            self._note(writer)
+        with self._mutex:
+            self._check()
+            return self._keep(posts, now_us)
+
+    def _keep(self, posts: Sequence[Post], now_us: int) -> list[int]:
+        with self._database.write() as writer:
+            landed = self._note(writer)
             (last,) = writer.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
             numbers = list(range(last + 1, last + 1 + len(posts)))
             rows = [(number, post.stream, post.body, now_us) for number, post in zip(numbers, posts, strict=True)]
             writer.executemany("INSERT INTO outbox (number, stream, body, kept_us) VALUES (?, ?, ?, ?)", rows)
-            self.held_bytes += sum(len(post.body) for post in posts)
+        # Not before the commit: what a full disk refused is not held.
+        self._noted(landed)
+        self.held_bytes += sum(len(post.body) for post in posts)
         return numbers
 
     def landed(self, entries: Iterable[tuple[int, str]]) -> None:
@@ -73,9 +85,11 @@ class Outbox:
     def drop(self, sizes: Mapping[int, int]) -> None:
         """Forgets these messages, given by number with the bytes that each holds."""
         if sizes:
-            with self._mutex, self._database.write() as writer:
-                self._note(writer)
-                writer.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in sizes])
+            with self._mutex:
+                with self._database.write() as writer:
+                    landed = self._note(writer)
+                    writer.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in sizes])
+                self._noted(landed)
                 self.held_bytes -= sum(sizes.values())
 
     def not_after(self, now_us: int) -> None:
@@ -99,6 +113,8 @@ class Outbox:
 
     def close(self) -> None:
         """Lets go of the file, whatever the disk says: what was not noted is sent once more, under the same id."""
+        if self._pid != os.getpid():
+            return  # the database is the parent's, and its lock was let go of after the fork
         with self._mutex:
             try:
                 with suppress(StoreError):
@@ -106,6 +122,12 @@ class Outbox:
             finally:
                 self._database.close()
                 os.close(self._lock_file)
+
+    def after_fork(self) -> None:
+        """In the child: the file stays the parent's."""
+        with suppress(OSError):
+            os.close(self._lock_file)
+        self._mutex = threading.RLock()
 
     def _select(self, where: str, values: tuple[int, ...]) -> list[Kept]:
         with self._mutex:
@@ -119,13 +141,47 @@ class Outbox:
     def _note_landed(self) -> None:
         if self._landed:
             with self._database.write() as writer:
-                self._note(writer)
+                landed = self._note(writer)
+            self._noted(landed)
 
-    def _note(self, writer: Writer) -> None:
+    def _note(self, writer: Writer) -> dict[int, str]:
+        """Writes where messages are; what was written, to be forgotten once it is committed."""
+        landed = dict(self._landed)
         writer.executemany(
-            "UPDATE outbox SET entry_id = ? WHERE number = ?", [(id_, number) for number, id_ in self._landed.items()]
+            "UPDATE outbox SET entry_id = ? WHERE number = ?", [(id_, number) for number, id_ in landed.items()]
         )
-        self._landed = {}
+        return landed
+
+    def _noted(self, landed: Mapping[int, str]) -> None:
+        for number in landed:
+            self._landed.pop(number, None)
+
+    def refuse_fork(self) -> NoReturn:
+        """In a process that was forked, raises StoreError."""
+        raise StoreError(
+            f"the outbox {self.path} belongs to the process that opened it: in the process that was forked, open a "
+            "publisher with a file of its own."
+        )
+
+    def _check(self) -> None:
+        """Raises StoreError where what is kept would be kept nowhere."""
+        if self._database.replaced():
+            raise StoreError(
+                f"the outbox {self.path} was deleted or replaced while it was in use: this message was not kept. "
+                "Close the publisher and open it again; what its old file held is sent while this process lives."
+            )
+
+
+_outboxes: weakref.WeakSet[Outbox] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A child keeps no lock of its parent's: it would hold the file after that has died."""
+    for outbox in list(_outboxes):
+        outbox.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _lock(path: Path) -> int:

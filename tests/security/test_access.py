@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from claude_comm.errors import RequestFailed, ServerRefused
 from claude_comm.names import Keys
 from claude_comm.ops import heartbeats, projection_progress, registration, registry
 from claude_comm.registry.contracts import contract
-from claude_comm.security.access import Partners, targets_of
+from claude_comm.security.access import Partners, rules, targets_of, user_words
 from claude_comm.store.database import open_database
 from claude_comm.store.queries import messages
 from claude_comm.transport.connect import connect
@@ -91,6 +92,24 @@ def test_workers_do_all_of_their_work_under_their_users(
             process.send_signal(signal.SIGTERM)
         assert [process.wait(120) for process in workers] == [0, 0, 0]
     assert denials(client, settings) == []
+
+
+@pytest.mark.parametrize("rules_of", ["this release", "a release before steps"])
+def test_an_outbox_sends_under_the_user_of_its_module(
+    settings: Settings, client: Client, new_user: NewUser, tmp_path: Path, rules_of: str
+) -> None:
+    """It appends by a script, which the rules of an earlier release did not allow."""
+    keys, partners = Keys(settings.namespace), Partners(["b", "topic:news"])
+    sender = new_user("module", "a", partners)
+    if rules_of != "this release":
+        words = user_words(rule for rule in rules(keys, "module", "a", partners) if len(rule.commands) != 2)
+        client.data.one(Command(("ACL", "SETUSER", f"{settings.namespace}-a", *words, ">secret")))
+    with Publisher("a", settings=sender, outbox=tmp_path / "a.outbox") as publisher:
+        publisher.publish_many("b", range(3))
+        publisher.publish_many("topic:news", range(3))
+    assert client.data.one(Command(("XLEN", keys.inbox("b")))) == 3
+    assert client.data.one(Command(("XLEN", keys.topic("news")))) == 3
+    assert (denials(client, settings) == []) is (rules_of == "this release")
 
 
 FORBIDDEN: list[tuple[str, tuple[Any, ...]]] = [

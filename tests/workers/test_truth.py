@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ from claude_comm.runtime import private_server, worker_processes
 from claude_comm.runtime.worker_processes import WORKERS
 from claude_comm.settings import Settings
 from claude_comm.transport.connect import connect
-from tests.support.homes import child_environ, new_home, remove_home
+from tests.support.homes import REPOSITORY, child_environ, new_home, remove_home
 from tests.support.waiting import PATIENCE_S, wait_until
 
 
@@ -51,6 +53,59 @@ def test_all_workers_work_in_a_home_whose_path_has_a_space(spaced: Path) -> None
     settings = Settings(home=spaced)
     private_server.ensure(spaced)
     assert [service.state for service in worker_processes.start(settings, *WORKERS)] == ["works"] * len(WORKERS)
+
+
+# In a name space of its own, the host has a name that is no UTF-8 either.
+ELSEWHERE = """
+import socket, sys
+from pathlib import Path
+from claude_comm import Module, Publisher, Settings
+from claude_comm.runtime import private_server, worker_processes
+from tests.support.modules import answering
+
+socket.sethostname(b"b\\xfcro")
+settings = Settings(home=Path(sys.argv[1]))
+private_server.ensure(settings.home)
+print([service.state for service in worker_processes.start(settings, *worker_processes.WORKERS)])
+module = Module("sink", settings=settings)
+
+@module.handles()
+def handle(payload: int) -> int:
+    return payload
+
+with answering(module), Publisher("a", settings=settings) as publisher:
+    print(publisher.negotiate("sink", int).decided_by)
+    print(publisher.request("sink", 7, timeout_s=120))
+for name in worker_processes.WORKERS:
+    worker_processes.stop(settings.home, name)
+private_server.stop(settings.home)
+"""
+_OTHER_NAME = ["unshare", "--uts", *(() if os.geteuid() == 0 else ("--map-root-user",))]
+
+
+def _may_have_another_name() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*_OTHER_NAME, "true"], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not _may_have_another_name(), reason="gives the host another name, for a process and its children")
+def test_all_workers_work_on_a_host_whose_name_is_not_ascii(home: Path) -> None:
+    words = [*_OTHER_NAME, sys.executable, "-c", ELSEWHERE, str(home)]
+    ran = subprocess.run(words, env=child_environ(), cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == [str(["works"] * len(WORKERS)), "worker", "7"], ran.stderr
+
+
+def test_a_worker_works_with_a_closed_stderr(home: Path) -> None:
+    private_server.ensure(home)
+    command = f"exec {shlex.quote(sys.executable)} -m claude_comm worker janitor 2>&-"
+    environ = child_environ(CLAUDE_COMM_HOME=str(home), CLAUDE_COMM_LOG_LEVEL="debug")
+    with subprocess.Popen(["bash", "-c", command], env=environ) as worker:
+        try:
+            wait_until(lambda: worker.poll() is not None or _state(home, JANITOR_WORKER) == "works")
+        finally:
+            worker.terminate()
+        assert worker.wait(PATIENCE_S) == 0
 
 
 def test_up_says_which_worker_cannot_do_its_duty(admin: redis.Redis, home: Path) -> None:

@@ -27,7 +27,7 @@ class AsyncSender:
         publish: Publish = ops.publish,
     ) -> None:
         self._identity, self._client, self._attempts, self._outbox = identity, client, attempts, outbox
-        self._publish = publish
+        self._publish = publish if outbox is None else ops.publish_in_order
         # With an outbox each batch must be kept first; one for the disk is confirmed by more than its entries' ids.
         self.may_begin = outbox is None and publish is ops.publish
 

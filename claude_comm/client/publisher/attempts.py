@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
+from claude_comm.addresses import public
+from claude_comm.client.identity import Identity
 from claude_comm.delivery.schedule import Times
 from claude_comm.effects import REPLY_WITHIN_MS, Operation, Pause, Post
 from claude_comm.errors import ServerFull, ServerRefused, ServerUnreachable, TransportError
@@ -23,6 +25,7 @@ from claude_comm.ops.news import TELL_EVERY_S
 from claude_comm.ops.patience import patiently
 from claude_comm.ops.publish import Outcomes, Publish, is_full, without_room
 from claude_comm.security.sealing import streams_of
+from claude_comm.telemetry.logs import get_logger
 
 # Announcing a stream again is news of it, and repairs a registry that was emptied under a living publisher.
 ANNOUNCE_EVERY_S = TELL_EVERY_S
@@ -35,17 +38,28 @@ IMPATIENT_S = 5.0
 # How many delayed messages one command stores: the server does nothing else meanwhile.
 DELAY_PART = 500
 
+# The servers whose policy a publisher of this process has looked at.
+_looked_at: set[str] = set()
+
 T = TypeVar("T")
 
 
 class Attempts:
     """What one publisher knows of its server: the streams that it announced, and whether waiting makes sense.
 
-    `learn` receives the limits that modules declare for their inboxes.
+    `learn` receives the limits that modules declare for their inboxes. In the name of `identity` a server is named
+    that deletes messages when its memory is full.
     """
 
-    def __init__(self, keys: Keys, learn: Callable[[Mapping[str, int]], None], *, on_cluster: bool) -> None:
-        self._keys, self._learn, self._on_cluster = keys, learn, on_cluster
+    def __init__(
+        self,
+        keys: Keys,
+        learn: Callable[[Mapping[str, int]], None],
+        *,
+        on_cluster: bool,
+        identity: Identity | None = None,
+    ) -> None:
+        self._keys, self._learn, self._on_cluster, self._identity = keys, learn, on_cluster, identity
         self._announced: dict[str, float] = {}
         self._impatient_until = 0.0
 
@@ -90,9 +104,21 @@ class Attempts:
         unannounced = self.unannounced(streams_of(posts))
         if unannounced:
             self._learn((yield from ops.announce(self._keys, unannounced)))
+            yield from self._look_at_policy()
         outcomes = yield from publish(self._keys, posts, ())
         self._note_announced(unannounced)
         return outcomes
+
+    def _look_at_policy(self) -> Operation[None]:
+        """Once a process; `up`, `status` and the janitor look at each master of a cluster."""
+        if self._identity is None or self._on_cluster:
+            return
+        server = self._identity.settings.url or str(self._identity.settings.home)
+        if server not in _looked_at:
+            _looked_at.add(server)
+            if policy := (yield from ops.evicting()):
+                log = get_logger(self._identity.settings.log_level, module=self._identity.module)
+                log.warning("server.evicts", server=public(server), policy=policy, why=ops.EVICTS)
 
     def _delay(self, target: str, posts: Sequence[Post], times: Times) -> Operation[None]:
         unannounced, due_ms = self.unannounced({posts[0].stream}), times.not_before // 1000

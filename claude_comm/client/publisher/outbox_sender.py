@@ -8,6 +8,7 @@ forgotten when a projection has reported a position at or beyond its entry, the 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -65,7 +66,7 @@ class OutboxSender:
         self._log = get_logger(identity.settings.log_level, module=identity.module)
         self._client = connect(identity.settings, identity.signer)
         self._believed = believed_positions(identity.settings)
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._in_flight: set[int] = set()
         # What an earlier process left is looked at before anything new is sent.
         self._behind = self.outbox.held_bytes > 0
@@ -84,11 +85,14 @@ class OutboxSender:
     def keep(self, posts: Sequence[Post]) -> list[int]:
         """Writes these to the disk; their numbers if they may be sent now, none while older ones wait to be sent.
 
-        Waits for room, or raises PublisherFull, as `on_full` says. Raises PublisherBusy on its own thread.
+        Waits for room, or raises PublisherFull, as `on_full` says. Raises PublisherBusy on its own thread, and
+        StoreError in a process that was forked.
         """
         if threading.get_ident() == self._thread.ident:
             # A `__del__` that publishes ran there, wherever that was: in the middle of a lock of the file, perhaps.
             raise PublisherBusy
+        if self._pid != os.getpid():
+            self.outbox.refuse_fork()
         self._make_room()
         with self._lock:
             numbers = self.outbox.keep(posts, micros())
@@ -111,6 +115,8 @@ class OutboxSender:
 
     def close(self) -> None:
         """Ends the thread; messages not stored yet stay for the next publisher with this outbox."""
+        if self._pid != os.getpid():
+            return  # both are the parent's
         self._stop.set()
         self._wake.set()
         self._thread.join()
@@ -235,7 +241,8 @@ class OutboxSender:
             if not rows:
                 return
             posts = [row.post for row in rows]
-            outcomes = self._client.run(publishing.publish(self._identity.keys, posts, {post.stream for post in posts}))
+            streams = {post.stream for post in posts}
+            outcomes = self._client.run(publishing.publish_in_order(self._identity.keys, posts, streams))
             landed = [
                 (row.number, entry) for row, entry in zip(rows, outcomes, strict=True) if isinstance(entry, bytes)
             ]

@@ -25,7 +25,8 @@ class Sender:
         publish: Publish = ops.publish,
     ) -> None:
         self._identity, self._client, self._attempts, self._outbox = identity, client, attempts, outbox
-        self._publish = publish
+        # What waits in an outbox was kept in an order, which a server that is full for a moment must not change.
+        self._publish = publish if outbox is None else ops.publish_in_order
 
     def deliver(self, posts: Sequence[Post]) -> Outcomes:
         """The outcome of each post, in order. Raises TransportError."""

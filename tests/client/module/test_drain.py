@@ -211,3 +211,74 @@ def test_what_one_hand_had_is_handled_in_its_order_after_a_pause(settings: Setti
     with running(module):
         wait_until(lambda: len(seen) == 50)
     assert seen == list(range(50))
+
+
+STARTING = """
+import sys, time
+from claude_comm import Module
+module = Module("sink", drain_s=0.3)
+@module.on_start
+def begin(context) -> None:
+    print("starting", flush=True)
+    time.sleep(10_000)
+@module.handles()
+def handle(payload: int) -> None: ...
+sys.exit(module.run())
+"""
+ASYNC_STARTING = (
+    STARTING.replace("def begin", "async def begin")
+    .replace("time.sleep", "await asyncio.sleep")
+    .replace("import sys", "import asyncio, sys")
+)
+
+
+@pytest.mark.parametrize("text", [STARTING, ASYNC_STARTING], ids=["plain", "asynchronous"])
+def test_a_stop_during_a_start_function_is_obeyed(environ: dict[str, str], text: str) -> None:
+    """Within `drain_s`: the function would take hours."""
+    with subprocess.Popen([sys.executable, "-c", text], env=environ, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "starting\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(PATIENCE_S) in (0, 1)
+
+
+# A handler starts others in each of the ways; each asks itself to end, as a supervisor would.
+CHILDREN = """
+import multiprocessing, os, signal, subprocess, sys, time
+from claude_comm import Module, Publisher
+
+def sleep():
+    time.sleep(10_000)
+
+def ended(pid, wait):
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGTERM)
+    return wait()
+
+module = Module("sink")
+@module.handles()
+def handle(payload: int, context) -> None:
+    codes = []
+    for method in ("fork", "spawn"):
+        child = multiprocessing.get_context(method).Process(target=sleep)
+        child.start()
+        ended(child.pid, child.join)
+        codes.append(child.exitcode)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10_000)"])
+    codes.append(ended(other.pid, other.wait))
+    print(codes, flush=True)
+    context.stop()
+if __name__ == "__main__":
+    with Publisher("a") as publisher:
+        publisher.publish("sink", 1)
+    sys.exit(module.run())
+"""
+
+
+def test_a_process_that_is_started_in_a_handler_ends_when_it_is_asked(environ: dict[str, str], tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(CHILDREN)
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.stdout, done.returncode) == (f"{[-signal.SIGTERM.value] * 3}\n", 0), done.stderr

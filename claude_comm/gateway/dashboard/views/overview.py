@@ -15,6 +15,7 @@ from claude_comm.gateway.dashboard.system import System
 from claude_comm.names import Stream
 from claude_comm.ops import dead, follow, heartbeats, registry, server
 from claude_comm.ops.holders import GroupHold, held
+from claude_comm.ops.publish import EVICTS
 from claude_comm.ops.registry import Standing
 from claude_comm.ops.server import ServerFacts
 from claude_comm.progress.load import ModuleLoad
@@ -172,7 +173,7 @@ def _notices(system: System, buried: dict[str, int], servers: list[ServerFacts])
         if service is not None and service.trouble:
             yield Notice("bad", f"the worker {name} does not work: {service.trouble}", link("workers"))
     if any(facts.evicts for facts in servers):
-        yield Notice("bad", server.EVICTS, link("workers"))
+        yield Notice("bad", EVICTS, link("workers"))
 
 
 def _unread(announced: list[Stream], groups: list[GroupHold]) -> Iterator[Notice]:
