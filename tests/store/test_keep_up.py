@@ -12,6 +12,7 @@ from claude_comm.store.catch_up import FIRST_ENTRIES
 from claude_comm.store.database import open_database
 from claude_comm.store.keep_up import KeepUp
 from claude_comm.transport.driver import Client
+from tests.support.waiting import PATIENCE_S
 
 MESSAGES = 3 * FIRST_ENTRIES
 
@@ -42,8 +43,8 @@ def test_what_a_worker_stores_is_left_to_it(
         writer.publish("reader", 1)
     with open_database(settings.database) as database:
         view = KeepUp(client, database, settings)
-        assert view.refresh(1.0)
+        assert view.refresh(PATIENCE_S)
         assert queries.counts(database).messages == 0
         awake[0] = False
-        assert view.refresh(1.0)
+        assert view.refresh(PATIENCE_S)
         assert queries.counts(database).messages == 1
