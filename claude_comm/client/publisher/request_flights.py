@@ -68,22 +68,24 @@ class Slot:
 
     def put(self, answer: Envelope) -> None:
         self.answer = answer
-        self.wake()
+        # As `wake`, written out: this runs for every answer, while all that were woken before wait for the interpreter.
+        try:
+            self._gate.release()
+        except RuntimeError:
+            return
 
     def fail(self, error: TransportError) -> None:
         self.error = error
         self.wake()
 
     def wake(self) -> None:
-        # Not `suppress`, which costs as much as all else of this: it is what the reading thread does for each answer.
-        try:
+        with suppress(RuntimeError):  # it is awake, and looks at everything
             self._gate.release()
-        except RuntimeError:
-            return  # it is awake, and looks at everything
 
     def sleep(self, until: float) -> bool:
         """Until something changes; False when the time is over."""
-        return self._gate.acquire(timeout=max(until - time.monotonic(), 0))
+        left_s = until - time.monotonic()
+        return self._gate.acquire(True, left_s if left_s > 0 else 0)
 
 
 class Flights:

@@ -46,8 +46,8 @@ class Requests:
         return self._mailbox
 
     def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
-        """The answer. Raises ReplyTimeout, and what sending raises."""
-        mailbox, slot = self.mailbox, Slot(post, time.monotonic() + timeout_s)
+        """The answer to a request that names the address of `mailbox`. Raises ReplyTimeout, and what sending raises."""
+        mailbox, slot = self._mailbox, Slot(post, time.monotonic() + timeout_s)
         if self._thread is None or not self._thread.is_alive():
             self._start()
         mailbox.expect(id_, slot)

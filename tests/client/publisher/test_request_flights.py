@@ -184,11 +184,14 @@ def test_who_leaves_after_it_was_put_back_is_not_sent_any_more() -> None:
 
 
 def test_an_answer_and_a_failure_at_once_wake_it_once() -> None:
-    each = slot(b"0")
-    each.put(ANSWER)
-    each.fail(ServerUnreachable("redis://x", "no reply"))
-    assert each.sleep(each.until)
-    assert not each.sleep(0)
+    first, second = slot(b"0"), slot(b"1")
+    first.put(ANSWER)
+    first.fail(ServerUnreachable("redis://x", "no reply"))
+    second.fail(ServerUnreachable("redis://x", "no reply"))
+    second.put(ANSWER)
+    for each in (first, second):
+        assert each.sleep(each.until)
+        assert not each.sleep(0)
 
 
 @pytest.fixture
