@@ -37,11 +37,11 @@ def counted(counter: RateCounter, database: Database, now_us: int = NOW, **more:
 
 def test_each_message_counts_in_its_part(database: Database) -> None:
     insert(database, NOW - 61 * SECOND, NOW - 60 * SECOND, NOW - 51 * SECOND, NOW - 1, NOW - 2, NOW)
-    assert counted(RateCounter(), database) == [2, 0, 0, 0, 0, 2]
+    assert counted(RateCounter(clock=lambda: 0.0), database) == [2, 0, 0, 0, 0, 2]
 
 
 def test_a_part_that_is_over_is_counted_once_and_one_that_is_open_again(database: Database) -> None:
-    counter = RateCounter()
+    counter = RateCounter(clock=lambda: 0.0)
     insert(database, NOW - 55 * SECOND, NOW - 5 * SECOND)
     assert counted(counter, database) == [1, 0, 0, 0, 0, 1]
     insert(database, NOW - 54 * SECOND, NOW - 4 * SECOND)
