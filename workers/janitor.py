@@ -78,6 +78,7 @@ class Janitor:
         stop: threading.Event,
         log: EventLog,
         report: Report = unheard,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._client, self._settings, self._stop, self._log = client, settings, stop, log
         self._keys = Keys(settings.namespace)
@@ -105,6 +106,7 @@ class Janitor:
         self._warned: set[str] = set()
         self._believed = believed_positions(settings)
         self._outage = Outage(log, "janitor", report)
+        self._heartbeat, self._said = heartbeat, False
 
     def run(self) -> None:
         """Works until told to stop."""
@@ -112,6 +114,7 @@ class Janitor:
             try:
                 self._turn()
             except TransportError as error:
+                self._said = False
                 if isinstance(error, ServerUnreachable):
                     self._silent, self._position = {}, None
                 self._stop.wait(self._outage.met(error))
@@ -121,8 +124,12 @@ class Janitor:
 
     def _turn(self) -> None:
         """The duties whose time it is."""
-        self._listen()
         refusal: ServerRefused | None = None
+        try:
+            self._say_alive()
+        except ServerRefused as refused:
+            refusal = refused
+        self._listen()
         for number, (duty, every_s) in enumerate(self._duties):
             if time.monotonic() >= self._at[number]:
                 try:
@@ -133,6 +140,13 @@ class Janitor:
                 self._at[number] = time.monotonic() + every_s
         if refusal is not None:
             raise refusal
+
+    def _say_alive(self) -> None:
+        """At the beginning, and after a trouble: where there is nothing to do, a server that takes no writes would not
+        be noticed."""
+        if self._heartbeat is not None and not (self._said and self._heartbeat.reached):
+            self._heartbeat.beat()
+            self._said = True
 
     def _listen(self) -> None:
         """Which streams there are, and which of them are written to."""
@@ -312,7 +326,7 @@ def run(settings: Settings, report: Report = unheard) -> int:
         log.info("worker.started", instance=instance, pid=os.getpid(), version=__version__)
         heartbeat = Heartbeat(client.run, Keys(settings.namespace).workers, f"{JANITOR_WORKER}/{instance}", log)
         with beating(heartbeat, log):
-            Janitor(client, settings, stop, log, report).run()
+            Janitor(client, settings, stop, log, report, heartbeat).run()
         log.info("worker.stopped", instance=instance)
     return 0
 

@@ -29,6 +29,11 @@ class Heartbeat:
         self._due = 0.0
         self._reached = True
 
+    @property
+    def reached(self) -> bool:
+        """Whether the last one was heard, or none was due yet."""
+        return self._reached
+
     def beat_if_due(self) -> None:
         """Beats, if the last time is long enough ago."""
         now = time.monotonic()

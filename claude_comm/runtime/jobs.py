@@ -105,6 +105,9 @@ def submit(namespace: str, url: str, question: Question) -> str | None:
         _enqueue(jobs, id_, question)
         answered = _finished(jobs, id_)
     except redis.RedisError as error:
+        if str(error).startswith("WRONGTYPE"):
+            # Another program wrote something else where the job or its end is to stand: the caller decides.
+            return None
         raise ServerUnreachable(public(url), str(error)) from None
     if answered is None:
         _unanswered[place] = time.monotonic() + UNANSWERED_S

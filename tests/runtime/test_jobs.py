@@ -11,6 +11,7 @@ import tracemalloc
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -201,6 +202,48 @@ def test_a_job_is_bounded_before_it_is_decompressed() -> None:
     assert tracemalloc.get_traced_memory()[1] < 3 * sealed_jobs.MAX_QUESTION_BYTES
     tracemalloc.stop()
     assert job.data == b""
+
+
+ANSWERS = {
+    "a job that is no hash": lambda server, job, done: server.set(job, "no hash"),
+    "a job that strangely ended": lambda server, job, done: server.hset(job, mapping={"status": b"\xff"}),
+    "an end that is no stream": lambda server, job, done: server.set(done, "no stream"),
+    "an end without a status": lambda server, job, done: server.xadd(done, {b"\xff": b"\xff" * 1000}),
+    "an end of another kind": lambda server, job, done: server.xadd(done, {"status": "strange"}),
+    "an end that lies": lambda server, job, done: server.xadd(done, {"status": "finished"}),
+    "a result that is a bomb": lambda server, job, done: server.hset(
+        job, mapping={"status": "finished", "result": zlib.compress(b" " * 1_000_000)}
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_caller_survives_whatever_a_job_answers(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """It is there before the job is, or comes as soon as it waits."""
+    monkeypatch.setattr(jobs, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(jobs, "ANSWER_TIMEOUT_S", 0.2)
+    keys = Keys(settings.namespace)
+    client.run(registration.register(keys, contract("sink", accepts=NUMBER)))
+    client.run(heartbeats.beat(keys.workers, f"{NEGOTIATION_WORKER}/ghost", now_ms=time.time_ns() // 1_000_000))
+    enqueue = jobs._enqueue
+    with jobs.connection(settings.url) as connection, Publisher("src", settings=settings) as publisher:
+        for when in ("before", "after"):
+
+            def answered(queue: Any, id_: str, question: Question, when: str = when) -> None:
+                key, done = sealed_jobs.SealedJob.key_for(id_), jobs.done_key(queue.name, id_)
+                if when == "before":
+                    ANSWERS[answer](connection, key, done)
+                enqueue(queue, id_, question)
+                if when == "after":
+                    connection.unlink(key, done)
+                    ANSWERS[answer](connection, key, done)
+
+            monkeypatch.setattr(jobs, "_enqueue", answered)
+            monkeypatch.setattr(jobs, "_unanswered", {})
+            agreement = publisher.negotiate("sink", {**INTEGER, "title": f"{answer} {when}"})
+            assert agreement.decided_by == "caller"
 
 
 def test_a_worker_that_only_says_that_it_lives_costs_one_wait(

@@ -15,12 +15,14 @@ import redis
 
 from claude_comm import AsyncPublisher, Envelope, Publisher
 from claude_comm.effects import Command, Post
-from claude_comm.errors import ServerNotReady, ServerRefused
+from claude_comm.errors import ServerNotReady, ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
 from claude_comm.runtime import private_server
 from claude_comm.settings import Settings
 from claude_comm.transport.async_pool import AsyncConnectionPool
 from claude_comm.transport.pool import ConnectionPool
+from tests.chaos.server import ChaosServer
+from tests.support.errors_file import errors_to
 from tests.support.waiting import wait_until
 
 ADD = Command(("XADD", "s", "*", "e", "1"))
@@ -207,3 +209,58 @@ def _is_busy(client: redis.Redis) -> bool:
 
 
 _STATES = {"READONLY": _readonly, "MISCONF": _misconf, "NOAUTH": _noauth, "BUSY": _busy}
+
+
+@pytest.mark.parametrize("code", ["READONLY", "MISCONF", "NOAUTH"])
+def test_an_outbox_keeps_what_it_is_given_meanwhile_and_says_so_once(
+    admin: redis.Redis, url: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr("claude_comm.client.publisher.attempts.RETRY_WAITS_S", (0.01,))
+    monkeypatch.setattr("claude_comm.client.publisher.outbox_sender.REVIEW_S", 0.02)
+    inbox = Keys("n").inbox("sink")
+    settings = Settings(home=home, url=url, namespace="n")
+    with errors_to(tmp_path) as errors, Publisher("a", settings=settings, outbox=tmp_path / "a.outbox") as publisher:
+        ids = [publisher.publish("sink", 0)]
+        undo = _STATES[code](admin, home)
+        try:
+            ids += [publisher.publish("sink", 1), *publisher.publish_many("sink", [2, 3])]
+            wait_until(lambda: "outbox.waiting" in errors.events(), what="a word about it")
+            before = refusals(admin, code)
+            wait_until(lambda: refusals(admin, code) > before + 5, what="it is tried again")
+        finally:
+            undo()
+        wait_until(lambda: admin.xlen(inbox) == 4, what="all are there")
+    assert [_decoded(fields[b"e"]).id for _, fields in admin.xrange(inbox)] == ids
+    assert errors.events().count("outbox.waiting") == 1
+
+
+def test_a_server_that_loads_its_data_is_waited_for(home: Path) -> None:
+    """It answers each command with LOADING until it has read its file."""
+    # It looks at its clients at each 1,024th command that it reads.
+    server = ChaosServer(home / "s", extra=("--key-load-delay", "500"))
+    server.start()
+    try:
+        with server.client() as client, client.pipeline(transaction=False) as pipe:
+            for number in range(3_000):
+                pipe.set(f"filler {number}", "x")
+            pipe.execute()
+        server.kill()
+        server.start(wait=False)
+        pool = ConnectionPool(f"unix://{server.socket}")
+        seen: set[str] = set()
+
+        def taken() -> bool:
+            try:
+                pool.one(ADD)
+            except ServerNotReady as error:
+                seen.add(error.code)
+                return False
+            except ServerUnreachable:
+                return False
+            return True
+
+        wait_until(taken, what="it has loaded")
+        pool.close()
+        assert seen == {"LOADING"}
+    finally:
+        server.kill()

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -85,9 +86,9 @@ def test_a_chain_that_starts_in_any_order_handles_what_came_first(
 
 
 def test_a_sender_waits_for_a_contract_and_status_says_who_waits_for_whom(
-    settings: Settings, server: ChaosServer
+    settings: Settings, server: ChaosServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    chain = Chain(settings)
+    chain = Chain(msgspec.structs.replace(settings, log_level="warning-json"))
     first, second, third = chain.modules
     with Publisher("a", settings=settings) as publisher, server.client() as client, running(first):
         publisher.publish_many("first", [1, 2], type="number")
@@ -95,9 +96,22 @@ def test_a_sender_waits_for_a_contract_and_status_says_who_waits_for_whom(
         # More looks than there are attempts.
         attempts = first.retry.attempts
         wait_until(lambda: len(client.xrange(KEYS.events("first"))) > 2 * attempts + 1)
+        assert capfd.readouterr().err.count("module.awaited") == 1
         with running(second), running(third):
             wait_until(lambda: sorted(chain.handled) == [1, 2])
         assert buried(client) == 0
+
+
+def test_it_does_not_wait_for_ever(settings: Settings, server: ChaosServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that is older than the longest wait fails like any other: it is tried again, and buried."""
+    monkeypatch.setattr("claude_comm.client.module.endings.LONGEST_WAIT_S", 0.0)
+    first, _, _ = Chain(settings).modules
+    with Publisher("a", settings=settings) as publisher, server.client() as client, running(first):
+        publisher.publish("first", 1, type="number")
+        wait_until(lambda: buried(client) == 1)
+        ((_, fields),) = client.xrange(KEYS.dead("first"))
+    assert b"second" in fields[b"reason"]
+    assert int(fields[b"attempts"]) == first.retry.attempts
 
 
 @pytest.mark.parametrize("lost", ["flushed", "restarted without a file"])

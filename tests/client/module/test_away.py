@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 import redis
 
 from claude_comm import Module, Publisher, Settings
@@ -31,6 +32,37 @@ def test_a_module_that_starts_before_its_server_comes_up_with_it(home: Path, tmp
         assert handled.wait(120)
     logged = errors.events()
     assert (logged.count("server.interrupted"), logged.count("server.resumed")) == (1, 1)
+
+
+@pytest.mark.parametrize("state", ["a replica", "full", "with a password"])
+def test_a_module_that_starts_before_its_server_serves_comes_up_with_it(home: Path, tmp_path: Path, state: str) -> None:
+    settings = Settings(home=home, url=f"unix://{private_server.ensure(home)}", log_level="info")
+    module, handled = Module("sink", settings=settings), threading.Event()
+
+    @module.handles("note", accepts=int)
+    def note(_number: int) -> None:
+        handled.set()
+
+    with redis.Redis(unix_socket_path=str(private_server.socket_path(home))) as admin:
+        begin, end = {
+            "a replica": (lambda: admin.replicaof("127.0.0.1", 1), lambda: admin.replicaof("NO", "ONE")),
+            "full": (lambda: admin.config_set("maxmemory", 1), lambda: admin.config_set("maxmemory", 0)),
+            "with a password": (
+                lambda: admin.config_set("requirepass", "secret"),
+                lambda: admin.config_set("requirepass", ""),
+            ),
+        }[state]
+        begin()
+        with errors_to(tmp_path) as errors, running(module):
+            if state == "full":
+                wait_until(lambda: "module.registered" in errors.events(), what="it is up: it needs little room")
+            else:
+                wait_until(lambda: "server.interrupted" in errors.events(), what="a word about the server")
+            end()
+            with Publisher("a", settings=settings) as publisher:
+                publisher.publish("sink", 1, type="note")
+            assert handled.wait(120)
+    assert errors.events().count("server.interrupted") == (0 if state == "full" else 1)
 
 
 def test_a_module_that_is_stopped_while_it_waits_for_its_server_ends(home: Path) -> None:
