@@ -6,7 +6,6 @@ all its streams in one command, over several tags. One that is such a server all
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -28,13 +27,8 @@ from claude_comm.runtime import private_server
 from claude_comm.transport.connect import connect
 from claude_comm.transport.driver import Client
 from tests.support.homes import new_home, remove_home
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

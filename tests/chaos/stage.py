@@ -18,7 +18,7 @@ from tests.chaos.plan import Plan
 from tests.chaos.server import ChaosServer
 from tests.chaos.tamper import DEADLY
 from tests.support.homes import child_environ
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 
 NAMESPACE = "chaos"
 ROLES = ("publisher", "consumer", "projection", "janitor", "negotiation")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from claude_comm.runtime import private_server
-from tests.support.agent_servers import free_port
 from tests.support.homes import child_environ
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("mcp")

@@ -7,7 +7,6 @@ projection holds when all is over; where there was no outbox, the stream alone c
 from __future__ import annotations
 
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from claude_comm.transport.connect import connect
 from tests.chaos.link import Link
 from tests.chaos.server import ChaosServer
 from tests.support.homes import child_environ
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 HALF = 25
@@ -292,9 +292,3 @@ def cut(file: Path, size: int) -> None:
     assert file.stat().st_size > size
     with file.open("r+b") as opened:
         opened.truncate(size)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

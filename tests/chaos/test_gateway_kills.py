@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 from typing import Any
@@ -16,6 +15,7 @@ from websockets.sync.client import connect
 from claude_comm import Publisher
 from claude_comm.settings import Settings
 from tests.support.gateways import gateway_process, token_of
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 
 SUBSCRIBERS = 20
@@ -55,11 +55,6 @@ class Subscriber(threading.Thread):
                     for message in frame["messages"]:
                         self.seen.setdefault(message["id"], message["data"])
                     self.positions.update(frame["positions"])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @pytest.mark.long

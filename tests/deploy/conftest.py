@@ -12,7 +12,7 @@ import redis
 from claude_comm.runtime import private_server
 from tests.support.deployment import Stage, command
 from tests.support.homes import child_environ
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 

@@ -19,7 +19,7 @@ from redis.retry import Retry
 from claude_comm.runtime import private_server
 from tests.support.deployment import COMPOSE, SERVICES, command
 from tests.support.homes import REPOSITORY, child_environ
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 
 

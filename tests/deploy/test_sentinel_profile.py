@@ -20,7 +20,7 @@ from claude_comm.errors import ServerNotReady, ServerUnreachable
 from claude_comm.runtime import private_server
 from tests.support.deployment import SERVICES, command, secret_path
 from tests.support.homes import child_environ
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 SERVERS = ("server", "replica-1", "replica-2")

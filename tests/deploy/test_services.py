@@ -21,7 +21,7 @@ from claude_comm.runtime.secret_files import Places, write_secrets
 from claude_comm.security.access import file_users
 from tests.support.deployment import COMPOSE, DEPLOY, OURS, SERVICES, Stage
 from tests.support.homes import child_environ
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_S, wait_until
 
 

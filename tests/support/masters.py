@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +16,7 @@ from claude_comm.errors import TransportError
 from claude_comm.runtime import private_server
 from claude_comm.transport.pool import ConnectionPool
 from tests.support.homes import new_home
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 SLOTS = 16384
@@ -142,12 +142,6 @@ def three_masters(*, node_timeout_ms: int = 5000, fsync: str = "everysec") -> It
             yield Masters(nodes)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def modules_on_all(masters: Masters, namespace: str, count: int = 6) -> list[str]:

@@ -21,7 +21,7 @@ from claude_comm.runtime import jobs, private_server
 from claude_comm.security.access import rules, user_words
 from claude_comm.transport.pool import ConnectionPool
 from tests.support.homes import new_home
-from tests.support.masters import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 # A Sentinel calls a server down after so long, and the others agree.
