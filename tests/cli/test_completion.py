@@ -79,6 +79,14 @@ def test_the_script_for_a_shell_is_shown(environ: dict[str, str]) -> None:
     assert "COMP_WORDS" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_it_is_installed_for_a_shell(environ: dict[str, str], tmp_path: Path, shell: str) -> None:
+    words = [sys.executable, "-m", "claude_comm", "--install-completion", shell]
+    done = subprocess.run(words, env={**environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert any("_CLAUDE_COMM_COMPLETE" in file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+
+
 def test_what_failed_stands_out_on_a_terminal(environ: dict[str, str], tmp_path: Path) -> None:
     """In colours that a light and a dark terminal show; not for who sets NO_COLOR."""
     for name, schema in (("sent", '{"type": "integer"}'), ("accepted", '{"type": "string"}')):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 
 from claude_comm.cli.commands import version
 from claude_comm.errors import ServerUnreachable, UnknownMessage
+from tests.support.homes import child_environ
 
 
 def test_a_wrong_word_proposes_the_nearest_command(run: Any) -> None:
@@ -70,3 +75,29 @@ def test_what_cannot_be_used_is_one_sentence_whatever_the_command(
     assert ran.code == 2, ran.err
     assert ran.err.startswith("Error: ")
     assert len(ran.err.splitlines()) == 1
+
+
+# To root, no folder is closed: it goes without that right.
+_WITHOUT_RIGHTS = "-dac_override,-dac_read_search"
+AS_NOBODY_ELSE = (
+    ["setpriv", f"--inh-caps={_WITHOUT_RIGHTS}", f"--bounding-set={_WITHOUT_RIGHTS}"] if os.geteuid() == 0 else []
+)
+
+
+@pytest.mark.skipif(bool(AS_NOBODY_ELSE) and shutil.which("setpriv") is None, reason="takes rights from root")
+@pytest.mark.parametrize("closed", ["the home", "the folder above"])
+@pytest.mark.parametrize("command", ["list", "send a b 1", "status", "up", "demo"])
+def test_a_home_that_cannot_be_read_is_one_sentence(tmp_path: Path, command: str, closed: str) -> None:
+    home = tmp_path / "above" / "home"
+    home.mkdir(parents=True, mode=0o700)
+    folder = home if closed == "the home" else home.parent
+    folder.chmod(0)
+    words = [*AS_NOBODY_ELSE, sys.executable, "-m", "claude_comm", *command.split()]
+    try:
+        environ = child_environ(CLAUDE_COMM_HOME=str(home))
+        ran = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    finally:
+        folder.chmod(0o700)
+    assert (ran.returncode, ran.stdout) == (2, ""), ran.stderr
+    assert ran.stderr.startswith(f"Error: the folder {home} cannot be ")
+    assert len(ran.stderr.splitlines()) == 1

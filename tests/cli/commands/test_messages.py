@@ -120,6 +120,14 @@ def test_whatever_msgpack_carries_can_be_listed_and_shown(run: Any, publisher: P
         assert run(*command).code == 0
 
 
+def test_numbers_that_are_not_finite_are_shown_as_what_they_are(run: Any, publisher: Publisher) -> None:
+    publisher.publish("marker", [float("nan"), float("inf"), -float("inf"), None])
+    for command in (["list"], ["show", "1"]):
+        shown = "".join(run(*command).out.split())
+        assert "NaN,Infinity,-Infinity,null" in shown.replace('"', "")
+    assert run("list", "--json").json[0]["data"] == ["NaN", "Infinity", "-Infinity", None]
+
+
 def test_text_of_a_message_never_steers_the_terminal(run: Any, publisher: Publisher) -> None:
     hostile = "\x1b]0;owned\x07\x9b2J\u202eexe.\r\n[red]x[/red]"
     publisher.publish("marker", {hostile: hostile}, headers={"h": "v\u2066"}, session="s")
