@@ -7,10 +7,10 @@ and take a later one; `publish_in_order` takes a step for each stream, and keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post, Script
+from claude_comm.effects import Append, Batch, Believe, Command, Operation, Post, Script, Scripts
 from claude_comm.errors import (
     FULL,
     ConfigurationError,
@@ -87,43 +87,48 @@ def publish_in_order(keys: Keys, posts: Sequence[Post], unannounced: Collection[
     if unannounced:
         yield from announce(keys, unannounced)
     outcomes: Outcomes = [b""] * len(posts)
-    for number, (stream, its_places) in enumerate(places.items()):
-        appended = yield from _in_steps(stream, [posts[place] for place in its_places], first=number == 0)
-        for place, outcome in zip(its_places, appended, strict=True):
-            outcomes[place] = outcome
-    return outcomes
-
-
-def _in_steps(stream: str, posts: Sequence[Post], *, first: bool) -> Operation[Outcomes]:
-    """What became of these, which all go to this stream: what follows a refusal is refused with it."""
-    outcomes: Outcomes = []
-    while len(outcomes) < len(posts):
-        bodies = _step(posts[len(outcomes) :])
+    reached = False
+    while places:
+        steps = _steps(posts, places)
+        appending = Scripts(tuple(Script("append", (stream,), bodies) for stream, bodies in steps.items()))
         try:
-            outcomes += yield Script("append", (stream,), bodies)
-        except ServerRefused as refusal:
-            if refusal.code == "NOPERM":
-                # A user of a release before this step, who may write to the stream and run nothing there.
-                outcomes += yield Append(posts[len(outcomes) :])
-                return outcomes
-            return outcomes + [refusal] * (len(posts) - len(outcomes))
-        except TransportError as error:
-            if first and not outcomes and isinstance(error, ServerUnreachable):
+            replies: list[list[bytes] | TransportError] = yield appending
+        except ServerUnreachable as error:
+            if not reached:
                 raise
-            return outcomes + [error] * (len(posts) - len(outcomes))
+            replies = [error] * len(steps)
+        reached = True
+        for (stream, bodies), reply in zip(steps.items(), replies, strict=True):
+            waiting = places.pop(stream)
+            became: Sequence[bytes | TransportError] = () if isinstance(reply, TransportError) else reply
+            if isinstance(reply, ServerRefused) and reply.code == "NOPERM":
+                # A user of a release before these steps, who may write to the stream and run nothing there.
+                became = yield Append([posts[place] for place in waiting])
+            elif isinstance(reply, TransportError):
+                became = [reply] * len(waiting)
+            elif len(bodies) < len(waiting):
+                places[stream] = waiting[len(bodies) :]
+            for place, outcome in zip(waiting, became, strict=False):
+                outcomes[place] = outcome
     return outcomes
 
 
-def _step(posts: Sequence[Post]) -> tuple[bytes, ...]:
-    """The first of these that one step takes."""
-    bodies: list[bytes] = []
+def _steps(posts: Sequence[Post], places: Mapping[str, Sequence[int]]) -> dict[str, tuple[bytes, ...]]:
+    """What is appended next to each stream, as much as travels together: at least one message."""
+    steps: dict[str, tuple[bytes, ...]] = {}
     size = 0
-    for post in posts[:STEP]:
-        size += len(post.body)
-        if bodies and size > STEP_BYTES:
+    for stream, waiting in places.items():
+        bodies: list[bytes] = []
+        for place in waiting[:STEP]:
+            size += len(posts[place].body)
+            if size > STEP_BYTES and (steps or bodies):
+                break
+            bodies.append(posts[place].body)
+        if bodies:
+            steps[stream] = tuple(bodies)
+        if size > STEP_BYTES:
             break
-        bodies.append(post.body)
-    return tuple(bodies)
+    return steps
 
 
 def publish_to_disk(keys: Keys, posts: Sequence[Post], unannounced: Collection[str]) -> Operation[Outcomes]:

@@ -17,6 +17,7 @@ from claude_comm.client.publisher import attempts, outbox_sender
 from claude_comm.envelope import decode
 from claude_comm.errors import PublisherFull, StoreError
 from claude_comm.names import Keys
+from claude_comm.ops import publish as ops
 from claude_comm.runtime import private_server
 from tests.chaos import wires
 from tests.support.waiting import wait_until
@@ -61,10 +62,10 @@ def full_for_moments(settings: Settings) -> Iterator[None]:
         flipping.join()
 
 
-def arrived(settings: Settings) -> list[int]:
+def arrived(settings: Settings, target: str = "sink") -> list[int]:
     """The numbers in the stream, each where it came first."""
     with redis.Redis(unix_socket_path=settings.url.removeprefix("unix://")) as client:
-        entries: Any = client.xrange(Keys(settings.namespace).inbox("sink"))
+        entries: Any = client.xrange(Keys(settings.namespace).inbox(target))
     return list(dict.fromkeys(decode(fields[b"e"]).payload()[0] for _, fields in entries))
 
 
@@ -160,3 +161,19 @@ def test_a_file_that_is_deleted_under_it_is_noticed(server: Settings, path: Path
     with Publisher("src", settings=server, outbox=path) as publisher:
         publisher.publish("sink", (2, ""))
     assert arrived(server) == [0, 2]
+
+
+def test_each_stream_keeps_its_order_however_large_its_messages_are(
+    server: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than one step of one stream, and more than travels together of several."""
+    monkeypatch.setattr(ops, "STEP", 7)
+    monkeypatch.setattr(ops, "STEP_BYTES", 5_000)
+    numbers = [*range(60)]
+    with Publisher("src", settings=server, outbox=path) as publisher:
+        for number in numbers:
+            publisher.publish_soon(("sink", "other", "third")[number % 3], (number, "x" * (number % 10) * 1_000))
+        publisher.publish_many("sink", [(number, "") for number in range(60, 90)])
+    assert arrived(server) == [*numbers[::3], *range(60, 90)]
+    assert arrived(server, "other") == numbers[1::3]
+    assert arrived(server, "third") == numbers[2::3]
