@@ -12,9 +12,11 @@ what has arrived (`read_arrived`), which needs no wait: two threads that hand th
 long again.
 
 Two clocks decide how much is read. `Ahead` measures how fast the handlers are, and limits what is held to half a second
-of their work: deliveries held here are invisible to other instances, which may be idle. And while several messages
-come at once, the next read is begun before the last one is handled (`ReadAhead`): the server works on it meanwhile, and
-the queue is refilled without waiting for a round trip.
+of their work: deliveries held here are invisible to other instances, which may be idle. And while more is waiting than
+one read takes, the next is begun before the last one is handled (`ReadAhead`): the server works on it meanwhile, and
+the queue is refilled without waiting for a round trip. Where a read brings all that waits, as it does of requests whose
+senders wait for their answers, one that was begun would come back empty, and be followed by one that waits: so a worker
+waits for the next ones at once, and that read carries the acks and answers.
 
 Worked example, one worker thread and a limit of 16, with 40 messages in the inbox:
 
@@ -71,7 +73,8 @@ class Prefetcher:
         self._read_ahead = _ArrivedReads(client, subscription)
         self._ready: deque[Delivery] = deque()
         self._begun_at = 0.0
-        self._several = False
+        # Whether several came the last time; and whether the last read that was begun ahead brought any.
+        self._several = self._brought = False
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._wake: Callable[[], None] = lambda: None
@@ -130,7 +133,7 @@ class Prefetcher:
                 self._parked = False
                 continue
             with self._reading:
-                count = self._read()
+                count = self._read(ahead=self._several)
             if count:
                 wake()
 
@@ -208,7 +211,7 @@ class Prefetcher:
                 return None
             if self._reading.acquire(blocking=False):
                 try:
-                    count = self._read()
+                    count = self._read(ahead=self._several and (self._subscription.filled or self._brought))
                 finally:
                     self._reading.release()
                 self._notify(count)
@@ -217,8 +220,9 @@ class Prefetcher:
                 self._wait(lambda: bool(self._ready) or not self._reading.locked())
         return delivery
 
-    def _read(self) -> int:
-        """One read, under the lock, and how many it brought; or a turn of a pause."""
+    def _read(self, *, ahead: bool) -> int:
+        """One read, under the lock, and how many it brought; or a turn of a pause. Before it the next is begun `ahead`,
+        which pays where more may be waiting than it brings."""
         try:
             if self._barred:
                 self._return_ready()
@@ -226,9 +230,10 @@ class Prefetcher:
                 self._wait(lambda: not self._barred)
                 return 0
             self._ahead.ran_low(time.monotonic())
-            if self._several:
+            if ahead:
                 self._begin()
             deliveries = self._read_ahead.take()
+            self._brought = bool(deliveries)
             if not deliveries:
                 # The read carries answers and many acks; few acks wait for those of the next messages.
                 if not self._subscription.in_flight.answer_bytes:

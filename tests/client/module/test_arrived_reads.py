@@ -40,7 +40,7 @@ def prefetcher(client: Client, settings: Settings) -> Iterator[Prefetcher]:
     )
     outage = Outage(get_logger("error"))
     prefetcher = Prefetcher(client, subscription, outage, Ahead(4 * BATCH, 1), *(2 * [lambda: None]))
-    assert prefetcher._read() == BATCH
+    assert prefetcher._read(ahead=prefetcher._several) == BATCH
     yield prefetcher
     client.run(subscription.leaving())
 
@@ -59,7 +59,7 @@ def rest_of(prefetcher: Prefetcher, first: int) -> list[int]:
     found: list[int] = []
     while len(found) < COUNT - first:
         if not prefetcher.read_arrived():
-            prefetcher._read()
+            prefetcher._read(ahead=prefetcher._several)
         found += polled(prefetcher)
     return found
 
@@ -67,7 +67,7 @@ def rest_of(prefetcher: Prefetcher, first: int) -> list[int]:
 def test_what_has_arrived_is_taken_in_by_the_worker_in_order(prefetcher: Prefetcher) -> None:
     handled = polled(prefetcher)
     assert not prefetcher.read_arrived(), "nothing is begun yet"
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     handled += polled(prefetcher)
     wait_until(prefetcher.read_arrived)
     assert [*handled, *polled(prefetcher)] == list(range(3 * BATCH))
@@ -75,7 +75,7 @@ def test_what_has_arrived_is_taken_in_by_the_worker_in_order(prefetcher: Prefetc
 
 
 def test_while_another_reads_nothing_is_taken_in(prefetcher: Prefetcher) -> None:
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     polled(prefetcher)
     with prefetcher._reading:
         assert not prefetcher.read_arrived()
@@ -83,7 +83,7 @@ def test_while_another_reads_nothing_is_taken_in(prefetcher: Prefetcher) -> None
 
 
 def test_in_a_pause_nothing_is_taken_in(prefetcher: Prefetcher) -> None:
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     polled(prefetcher)
     prefetcher.pause()
     assert not prefetcher.read_arrived()
@@ -107,11 +107,11 @@ def test_what_asks_more_of_the_server_is_left_to_the_reader(
 
     monkeypatch.setattr(type(client.data), "one", one)
     handled = polled(prefetcher)
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     handled += polled(prefetcher)
     while len(handled) < 2 * COUNT:
         if not prefetcher.read_arrived():
-            reader = threading.Thread(target=prefetcher._read)
+            reader = threading.Thread(target=lambda: prefetcher._read(ahead=prefetcher._several))
             reader.start()
             reader.join()
         handled += polled(prefetcher)
@@ -123,7 +123,7 @@ def test_what_asks_more_of_the_server_is_left_to_the_reader(
 
 def test_where_the_connection_ends_nothing_is_lost_and_the_order_holds(prefetcher: Prefetcher) -> None:
     handled = polled(prefetcher)
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     handled += polled(prefetcher)
     (begun,) = prefetcher._read_ahead._begun
     begun._replies._connection._socket.shutdown(socket.SHUT_RDWR)
@@ -138,7 +138,7 @@ def test_where_the_connection_ends_nothing_is_lost_and_the_order_holds(prefetche
 def test_a_read_that_fails_takes_those_behind_it_along(prefetcher: Prefetcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """They were sent after it: what they bring comes after its messages, which are read again."""
     handled = polled(prefetcher)
-    prefetcher._read()
+    prefetcher._read(ahead=prefetcher._several)
     handled += polled(prefetcher)
     failing = [True]
 
