@@ -172,6 +172,12 @@ def test_bytes_that_are_no_array_are_a_decode_error(body: bytes) -> None:
         decode_array(body)
 
 
+def test_a_whole_envelope_of_a_newer_version_in_an_array_is_named() -> None:
+    newer = msgspec.msgpack.encode({**msgspec.msgpack.decode(encode(message())), "v": 2})
+    found = decode_array(array_of([encode(message(1)), newer]))
+    assert [type(each).__name__ for each in found] == ["Envelope", "NewerFormat"]
+
+
 def test_an_array_over_the_limit_is_refused() -> None:
     body = array_of([encode(message("x" * 100))] * 3)
     assert len(decode_array(body, max_bytes=len(body))) == 3

@@ -18,6 +18,7 @@ from claude_comm.negotiation.weigh import weigh
 from claude_comm.ops import agreements, changes, heartbeats, registration, registry
 from claude_comm.ops.changes import RegistryBusy
 from claude_comm.ops.heartbeats import ALIVE_MS, GONE_MS
+from claude_comm.ops.subscriptions import declared_readers
 from claude_comm.registry import releases
 from claude_comm.registry.contracts import Compatibility, Contract, UnreadableContract, contract
 from claude_comm.transport.connect import connect
@@ -279,3 +280,12 @@ def test_where_a_client_signs_a_limit_is_written_with_its_seal() -> None:
 
     answered(registration.register(Keys("n"), made("1.0.0", WHOLE, max_lag=7), instance="a"), answer)
     assert b"sealed:7" in written
+
+
+def test_readers_of_a_topic_are_those_whose_offered_version_says_so(client: Client, keys: Keys) -> None:
+    client.run(registration.register(keys, contract("still", accepts=True, topics=["news"])))
+    client.run(registration.register(keys, contract("left", accepts=True, topics=["news"])))
+    client.run(registration.register(keys, contract("left", version="2.0.0", accepts=True)))
+    client.run(registration.retire(keys, "left", "1.0.0", now_us=1))
+    client.data.one(Command(("SADD", keys.edges("topic:news"), "nobody", "a/topic:news/count")))
+    assert client.run(declared_readers(keys, "news", now_ms=1)) == ["still"]

@@ -85,6 +85,15 @@ def test_what_only_a_newer_release_can_read_is_not_named(client: Client, keys: K
     assert found(client, keys) == []
 
 
+@pytest.mark.parametrize("body", [b"\x93\x80", b"\x91\x01"], ids=["cut off", "no envelope"])
+def test_an_array_of_replies_that_cannot_be_read_is_named(
+    client: Client, keys: Keys, server: redis.Redis, body: bytes
+) -> None:
+    server.xadd(keys.replies("a", "many-i"), {"e": body})
+    (row,) = found(client, keys)
+    assert (row.key, row.kind, row.values) == (keys.replies("a", "many-i"), "replies", 1)
+
+
 def test_what_a_module_that_reads_a_topic_registers_is_not_named(client: Client, keys: Keys) -> None:
     client.run(
         registration.register(keys, contract("sink", accepts={"t": {}}, topics=["news"], max_lag=9), instance="i")
