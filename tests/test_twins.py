@@ -60,7 +60,12 @@ def test_what_differs_by_rule_is_rewritten_and_what_is_for_asyncio_only_is_left_
 
 
 @pytest.mark.parametrize(
-    ("words", "source"), [({"gone": "here"}, SOURCE), ({}, SOURCE + "    done = asyncio.Future\n")]
+    ("words", "source"),
+    [
+        ({"gone": "here"}, SOURCE),
+        ({}, SOURCE + "    done = asyncio.Future\n"),
+        ({}, SOURCE.replace("sleep(1)", "sleep(0)")),
+    ],
 )
 def test_a_word_that_is_gone_and_what_has_no_blocking_form_are_errors(words: dict[str, str], source: str) -> None:
     with pytest.raises(ValueError, match=r"async_thing\.py"):

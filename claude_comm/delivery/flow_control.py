@@ -10,6 +10,8 @@ from __future__ import annotations
 HORIZON_S = 0.5
 # How fast a reader grows from the first careful read to its full size.
 GROWTH = 4
+# What handlers get through within this time is no more than a small part of the horizon, however they may slow down.
+_AT_ONCE_S = HORIZON_S / 100
 # What stands around an entry's body in a reply: its id, its field, the protocol's lengths.
 _AROUND_BYTES = 48
 # What a socket holds while nobody reads from it: a Unix socket on Linux takes about 130 KB.
@@ -119,6 +121,7 @@ class Ahead:
             return
         took_s, self._read_at = now_s - self._read_at, None
         if took_s < HORIZON_S:
-            self.limit = min(self.limit * GROWTH, self._most)
+            at_once = self.limit * _AT_ONCE_S / took_s if took_s > 0 else self._most
+            self.limit = min(max(self.limit * GROWTH, int(at_once)), self._most)
         elif took_s > 2 * HORIZON_S:
             self.limit = max(self.limit // 2, self._least)

@@ -85,6 +85,16 @@ def test_quick_handlers_are_read_far_ahead_for_and_slow_ones_little() -> None:
     assert limits[-1] == 2
 
 
+@pytest.mark.parametrize(
+    ("took_s", "limit"), [(HORIZON_S / 400, 64), (HORIZON_S / 1600, 256), (HORIZON_S / 10_000, 1000), (0.0, 1000)]
+)
+def test_handlers_that_prove_quick_have_what_they_get_through_at_once(took_s: float, limit: int) -> None:
+    ahead = Ahead(1000, hands=1)
+    ahead.read(100.0)
+    ahead.ran_low(100.0 + took_s)
+    assert ahead.limit == pytest.approx(limit, abs=1)
+
+
 def test_a_read_that_brought_less_than_was_asked_for_tells_nothing() -> None:
     ahead = Ahead(1000, hands=2)
     ahead.ran_low(100.0)

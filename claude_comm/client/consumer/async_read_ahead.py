@@ -49,6 +49,7 @@ class AsyncReadAhead:
                 raise
             # The deliveries that it was to bring come first.
             return False
+        # asyncio only
         await asyncio.sleep(0)  # so that it is sent before the caller goes on
         return True
 

@@ -50,7 +50,6 @@ class ReadAhead:
                 raise
             # The deliveries that it was to bring come first.
             return False
-        time.sleep(0)  # so that it is sent before the caller goes on
         return True
 
     def take(self, most: int | None = None) -> list[Delivery]:

@@ -259,8 +259,8 @@ class Prefetcher:
     def _begin(self, *, waits: bool = True) -> None:
         """Begins the next reads, because several came at once, as far as they may be held beside those here; unless it
         `waits`, only such as go behind others at once."""
-        # Half of the limit, so that another may be on its way beside it.
-        share = max(min(self._ahead.limit // 2, self._subscription.most_ahead), 1)
+        # A third of the limit: one is being handled, the server works on another, and the next waits for it there.
+        share = max(min(self._ahead.limit // 3, self._subscription.most_ahead), 1)
         while self._subscription.requested + share <= self._room():
             if not (waits or self._read_ahead.goes_behind()) or not self._read_ahead.begin(share):
                 break
