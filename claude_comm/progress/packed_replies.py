@@ -16,10 +16,10 @@ import msgspec
 
 # What one event holds at the most (bytes, replies). Beyond it an entry more costs nothing that could be measured.
 _EVENT_BYTES, _EVENT_REPLIES = 32 * 1024, 100
-# A reply of that size travels alone: to copy it into an event costs more than an entry.
-_LARGE_BYTES = 8 * 1024
 # What stands before each reply: its type and its length.
 _HEAD_BYTES = 5
+# A larger one travels alone: to copy it into an event costs more than an entry.
+_SMALL_BYTES = 8 * 1024 - _HEAD_BYTES
 # As many are read of one event: what one entry may become in the projection has a bound.
 _MOST_READ = 1_000
 
@@ -33,12 +33,19 @@ class PackedReplies(msgspec.Struct, frozen=True, tag="replied", tag_field="kind"
 def in_packs(replies: Sequence[bytes], most_bytes: int) -> list[list[bytes]]:
     """Which of these travel in one event of at most so many bytes of replies; those that are alone do so in none."""
     most = min(most_bytes, _EVENT_BYTES)
+    sizes = list(map(len, replies))
+    if (
+        0 < len(sizes) <= _EVENT_REPLIES
+        and sum(sizes) + len(sizes) * _HEAD_BYTES <= most
+        and max(sizes) <= _SMALL_BYTES
+    ):
+        return [list(replies)]
     packs: list[list[bytes]] = []
     pack: list[bytes] = []
     size = most
-    for reply in replies:
-        bytes_ = len(reply) + _HEAD_BYTES
-        if bytes_ > _LARGE_BYTES:
+    for reply, reply_bytes in zip(replies, sizes, strict=True):
+        bytes_ = reply_bytes + _HEAD_BYTES
+        if reply_bytes > _SMALL_BYTES:
             packs.append([reply])
             continue
         if size + bytes_ > most or len(pack) == _EVENT_REPLIES:

@@ -92,7 +92,7 @@ class Admission:
         if self.ways is not None:
             deliveries = yield from self._on_their_ways(self.ways, deliveries)
         self._sizes.saw(max(map(len, bodies)), len(entries))
-        special = decoded is None or _any_special(decoded, entries)
+        special = decoded is None or _any_special(decoded, entries, micros())
         if special:
             deliveries = [self._adapted(delivery) for delivery in deliveries]
         self._in_flight.add(deliveries)
@@ -336,10 +336,10 @@ class Admission:
         return fresh
 
 
-def _any_special(messages: Sequence[Envelope], entries: Sequence[Entry]) -> bool:
+def _any_special(messages: Sequence[Envelope], entries: Sequence[Entry], now_us: int) -> bool:
     """Whether one of these needs more than its handler. Written out: this runs for every message."""
     return bool(
-        [envelope for envelope in messages if envelope.expires or envelope.route]
+        [envelope for envelope in messages if 0 < envelope.expires <= now_us or envelope.route]
         or [entry for entry in entries if entry.deliveries > MAX_DELIVERIES]
     )
 

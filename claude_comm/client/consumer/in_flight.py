@@ -215,7 +215,10 @@ class InFlight:
         """What the events have of these, at every level of telemetry."""
         if len(answers) == 1:
             return [self._identity.recorded(answers[0].body)]
-        packs = in_packs([sealed.split(answer.body)[0] for answer in answers], self._most_reply_bytes)
+        bodies = [answer.body for answer in answers]
+        if self._identity.signer is not None:
+            bodies = [sealed.split(body)[0] for body in bodies]
+        packs = in_packs(bodies, self._most_reply_bytes)
         return [
             self._event(PackedReplies(pack)) if len(pack) > 1 else self._identity.recorded(pack[0]) for pack in packs
         ]

@@ -27,7 +27,7 @@ ACK_WITHIN_S, GATHER = 0.2, 20
 # And answers, for which somebody waits: those of quick handlers travel together, and none waits for a slow one.
 ANSWER_WITHIN_S = 0.002
 # What is due within this time is due: waking once more for it would cost more.
-_SOON_S = 0.005
+_SOON_S, _BARELY_S = 0.005, 0.000_2
 
 
 class Upkeep:
@@ -51,8 +51,9 @@ class Upkeep:
         self._ack_within_s = min(ACK_WITHIN_S, self._renew_every_s)
         self._prompted = threading.Event()
         self._ended = False
-        # When acks or answers are to be sent (monotonic seconds).
+        # When acks or answers are to be sent (monotonic seconds): whether that is soon, and answers of any age then.
         self._due = math.inf
+        self._soon = self._at_once = False
         self._maintain: Callable[[], None] = lambda: None
         self._slow = SlowDeliveries(identity, subscription.in_flight)
         self._thread = threading.Thread(target=self._run, name="claude-comm upkeep", daemon=True)
@@ -66,11 +67,15 @@ class Upkeep:
         """No handler has anything to do: acks need not wait for many more, and answers for nothing."""
         held = self._subscription.in_flight
         if held.has_acks():
-            self._within(0.0 if held.answer_bytes else self._ack_within_s)
+            self._at_once = held.answer_bytes > 0
+            self._within(0.0 if self._at_once else self._ack_within_s)
 
     def prompt_soon(self) -> None:
         """There are answers to send, which the next read may carry."""
-        self._within(ANSWER_WITHIN_S)
+        # Said for every answer, and once is enough.
+        if not self._soon:
+            self._soon = True
+            self._within(ANSWER_WITHIN_S)
 
     def _within(self, seconds: float) -> None:
         due = time.monotonic() + seconds
@@ -107,10 +112,13 @@ class Upkeep:
             self._wait(now + self._ack_within_s)
 
     def settle_if_due(self) -> None:
-        """Sends the acks, if the first of them has waited for its time, or an answer is among them."""
-        held = self._subscription.in_flight
-        left_s = self._ack_within_s - held.oldest_ack_s()
-        if left_s > _SOON_S and not held.answer_bytes:
+        """Sends the acks, if the first of them has waited for its time, or an answer among them has. One that was to be
+        sent by now was most likely carried by a read: those that are here have time."""
+        held, at_once = self._subscription.in_flight, self._at_once
+        self._at_once = False
+        within_s, soon_s = (ANSWER_WITHIN_S, _BARELY_S) if held.answer_bytes else (self._ack_within_s, _SOON_S)
+        left_s = within_s - held.oldest_ack_s()
+        if left_s > soon_s and not at_once:
             self._within(left_s)
         else:
             self._client.run(self._subscription.settling())
@@ -120,4 +128,4 @@ class Upkeep:
         while not self._ended and (left := min(until, self._due) - time.monotonic()) > 0:
             self._prompted.wait(left)
             self._prompted.clear()
-        self._due = math.inf
+        self._due, self._soon = math.inf, False

@@ -60,8 +60,8 @@ class Mailbox(Generic[AnyWaiter]):
         self._waiting: dict[str, AnyWaiter] = {}
         self._expired: dict[str, None] = {}
         self._read: list[bytes] = []
-        # Whether several answers came at once the last time, and whether one of them was large.
-        self._several = self._large = False
+        # Whether entries came together the last time, or answers in one entry; and whether one of them was large.
+        self._several = self._packed = self._large = False
         self._max_bytes = identity.settings.max_envelope_bytes
         self._log = get_logger(identity.settings.log_level, module=identity.module)
 
@@ -80,14 +80,16 @@ class Mailbox(Generic[AnyWaiter]):
     def reading(self) -> Operation[list[Envelope]]:
         """The answers that have come, waited for a while; `hand_over` is next. Raises TransportError."""
         # Requesters are better woken together: what they send next travels together, and so do the answers to that.
-        several = (self._several or len(self._waiting) > 1) and not self._large
+        several = (self._several or (len(self._waiting) > 1 and not self._packed)) and not self._large
         arrived = yield from ops.collect(self.key, self._read, block_ms=_READ_WAIT_MS, several=several)
         self._read = [id_ for id_, _ in arrived]
         self._several = len(arrived) > 1
         self._large = any(text is not None and len(text) >= LARGE_BYTES for _, text in arrived)
         if self._trusted is not None and arrived:
             yield from self._trusted.renew()
-        return [answer for id_, text in arrived if text is not None for answer in self._answers(text, id_)]
+        answers = [answer for id_, text in arrived if text is not None for answer in self._answers(text, id_)]
+        self._packed = len(answers) > len(arrived)
+        return answers
 
     def hand_over(self, answers: Sequence[Envelope]) -> None:
         """Gives each answer to who waits for it."""

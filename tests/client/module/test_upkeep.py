@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any, cast
 
 import pytest
@@ -12,7 +14,7 @@ from claude_comm.client.consumer.delivery import Delivery
 from claude_comm.client.consumer.options import Options
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.identity import identify
-from claude_comm.client.module.upkeep import ACK_WITHIN_S, Upkeep
+from claude_comm.client.module.upkeep import ACK_WITHIN_S, ANSWER_WITHIN_S, Upkeep
 from claude_comm.envelope import Envelope
 from claude_comm.ops.consume import Entry
 from claude_comm.ops.replies import EncodedAnswer
@@ -74,9 +76,31 @@ def test_acks_are_sent_when_the_first_has_waited_for_its_time(upheld: Upheld) ->
     assert upheld.settled_after(0.25 * ACK_WITHIN_S)
 
 
-def test_an_answer_waits_for_nobody(upheld: Upheld) -> None:
+def test_an_answer_waits_a_moment_for_those_of_quick_handlers(upheld: Upheld) -> None:
+    """A turn is due for the first of them, which a read has carried by then: it does not cut those in two that are
+    made now."""
     upheld.ack(EncodedAnswer("replies", b"yes"))
+    assert not upheld.settled_after(0.75 * ANSWER_WITHIN_S)
+    upheld.ack(EncodedAnswer("replies", b"no"))
+    assert upheld.settled_after(0.25 * ANSWER_WITHIN_S)
+
+
+def test_an_answer_waits_for_nobody_where_no_handler_has_anything_to_do(upheld: Upheld) -> None:
+    upheld.ack(EncodedAnswer("replies", b"yes"))
+    upheld.upkeep.prompt()
     assert upheld.settled_after(0)
+    upheld.subscription.in_flight._acks.clear()
+    upheld.ack(EncodedAnswer("replies", b"no"))
+    assert not upheld.settled_after(0)
+
+
+def test_an_answer_that_is_left_is_due_again(upheld: Upheld) -> None:
+    upheld.ack(EncodedAnswer("replies", b"yes"))
+    upheld.upkeep.prompt_soon()
+    upheld.upkeep._wait(0)
+    assert upheld.upkeep._due == math.inf
+    assert not upheld.settled_after(0.5 * ANSWER_WITHIN_S)
+    assert upheld.upkeep._due < time.monotonic() + ANSWER_WITHIN_S
 
 
 def test_acks_are_sent_where_the_clock_was_set_back(upheld: Upheld) -> None:

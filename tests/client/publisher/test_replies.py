@@ -115,6 +115,18 @@ def test_answers_in_one_entry_are_handed_over_one_by_one_and_the_entry_is_delete
     assert asking.read([1, *asking.answers("4")]) == [["XDEL", "XREAD BLOCK"]]
 
 
+def test_answers_that_came_in_one_entry_are_not_read_twice_the_next_time(asking: Asking) -> None:
+    for name in ("1", "2", "3", "4", "5", "6", "7", "8"):
+        asking.mailbox.expect(name, asking)
+    first = asking.together("1", "2")
+    assert asking.read([*first, *first]) == [["XREAD BLOCK", "XREAD"]]
+    assert asking.read([1, *asking.together("3", "4")]) == [["XDEL", "XREAD BLOCK"]]
+    assert asking.read([1, *asking.answers("5")]) == [["XDEL", "XREAD BLOCK"]]
+    again = asking.answers("6", "7")
+    assert asking.read([1, *again, *again]) == [["XDEL", "XREAD BLOCK", "XREAD"]]
+    assert asking.got == ["1", "2", "3", "4", "5", "6", "7"]
+
+
 @pytest.mark.parametrize(
     "foreign",
     [b"\xc0", b"\x93", b"\x80", msgspec.msgpack.encode({"v": 99}), msgspec.msgpack.encode([{"id": "1"}])],
