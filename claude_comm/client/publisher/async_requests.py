@@ -28,6 +28,7 @@ class AsyncRequests:
     def __init__(self, identity: Identity, client: AsyncClient, batcher: AsyncBatcher) -> None:
         self.mailbox: Mailbox[_Waiter] = Mailbox(identity)
         self._client, self._batcher = client, batcher
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         # When the time of a request is over next (of the loop's clock), and what is called then.
         self._next_end = math.inf
@@ -35,7 +36,8 @@ class AsyncRequests:
 
     async def ask(self, id_: str, post: Post, target: str, timeout_s: float) -> Envelope:
         """The answer. Raises ReplyTimeout, and what sending raises."""
-        loop = asyncio.get_running_loop()
+        # Asked for once: before Python 3.12 each time takes a call of the system.
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[Envelope] = loop.create_future()
         until = loop.time() + timeout_s
         self.mailbox.expect(id_, _Waiter(future, until, target, id_, timeout_s))
