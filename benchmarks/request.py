@@ -47,6 +47,15 @@ AT_ONCE = (
         "benchmarks.peers.jetstream:answer_core",
     ),
     Pair(
+        Spec(
+            "core NATS, from threads",
+            *("benchmarks.peers.jetstream:ask_core_from_threads", (str(TOGETHER),)),
+            needs="nats",
+            count=2_000,
+        ),
+        "benchmarks.peers.jetstream:answer_core",
+    ),
+    Pair(
         Spec("claude-comm request, from tasks", f"{_WAYS}:ask_from_tasks", _MANY, count=2_000),
         *(f"{_WAYS}:answer_module", ("many",)),
     ),

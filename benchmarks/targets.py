@@ -45,6 +45,7 @@ TARGETS = (
         Target("Requests at once", f"claude-comm request, from {whom}", "core NATS, from tasks", 0.9)
         for whom in ("tasks", "threads")
     ),
+    Target("Requests at once", "claude-comm request, from threads", "core NATS, from threads", 0.9),
     Target(_P50, "claude-comm, a topic", "claude-comm", 2, "at most"),
     Target(_P50, "claude-comm", "walrus", 1.2, "at most"),
     Target(_P99, "claude-comm", "NATS JetStream", 1, "at most"),

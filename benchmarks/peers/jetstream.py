@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,14 +97,10 @@ def _publishing(place: Place, name: str, size: int = SIZE_BYTES) -> Iterator[Act
 @contextmanager
 def answer_core(place: Place) -> Iterator[Act]:
     """Core NATS, which keeps nothing: for as long as the process lives, on a loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    client = asyncio.run_coroutine_threadsafe(_answering(place), loop).result()
-    yield lambda _: None
-    asyncio.run_coroutine_threadsafe(client.close(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
+    with _loop_on_a_thread() as loop:
+        client = asyncio.run_coroutine_threadsafe(_answering(place), loop).result()
+        yield lambda _: None
+        asyncio.run_coroutine_threadsafe(client.close(), loop).result()
 
 
 @contextmanager
@@ -122,6 +119,37 @@ def ask_core(place: Place, together: str) -> Iterator[Act]:
 
         yield lambda count: runner.run(all_tasks(count))
         runner.run(client.close())
+
+
+@contextmanager
+def ask_core_from_threads(place: Place, together: str) -> Iterator[Act]:
+    """Its client is asyncio's: threads hand their requests to its loop."""
+    with _loop_on_a_thread() as loop, ThreadPoolExecutor(int(together)) as threads:
+        client = asyncio.run_coroutine_threadsafe(_connected(place), loop).result()
+
+        def ask(numbers: range) -> None:
+            for number in numbers:
+                asking = client.request("asked", encode(payload(number)), timeout=10)
+                answer = asyncio.run_coroutine_threadsafe(asking, loop).result()
+                if decode(answer.data) != number:
+                    raise RuntimeError(f"request {number} was answered with {answer.data!r}")
+
+        def act(count: int) -> None:
+            for _ in threads.map(ask, [range(first, count, int(together)) for first in range(int(together))]):
+                pass
+
+        yield act
+        asyncio.run_coroutine_threadsafe(client.close(), loop).result()
+
+
+@contextmanager
+def _loop_on_a_thread() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
 
 
 async def _answering(place: Place) -> Any:
