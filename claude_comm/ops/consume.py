@@ -146,10 +146,16 @@ def make_group(stream: str, group: str, position: str) -> Operation[None]:
             raise
 
 
-def read(reader: Reader, *, count: int, block_ms: int) -> Operation[list[Entry]]:
-    """New entries; waits up to `block_ms` for the first one (0: does not wait)."""
-    reply = yield Command(_reading(reader, count, block_ms), wait_ms=block_ms)
-    return _entries(reader, reply)
+def read(reader: Reader, *, count: int, block_ms: int, several: bool = False) -> Operation[list[Entry]]:
+    """New entries; waits up to `block_ms` for the first one (0: does not wait), and for `several` that were sent
+    together (see `_readings`)."""
+    readings = _readings(reader, count, block_ms, several=several)
+    if len(readings) == 1:
+        return _entries(reader, (yield readings[0]))
+    entries = _all_entries(reader, (yield Batch(readings, wait_ms=block_ms)))
+    if isinstance(entries, TransportError):
+        raise entries
+    return entries
 
 
 def read_together(
@@ -215,17 +221,17 @@ def answer_first(settlement: Settlement) -> Operation[tuple[SettlementOutcome, l
 
 
 def settle_and_read(
-    reader: Reader, settlement: Settlement, *, count: int, block_ms: int
+    reader: Reader, settlement: Settlement, *, count: int, block_ms: int, several: bool = False
 ) -> Operation[tuple[SettlementOutcome, list[Entry] | TransportError]]:
     """`settle` and `read` in one round trip: how the settling went, and the entries or what refused them.
 
     The one does not wait for the other's answer, so entries may come although settling was refused.
     """
-    reading = Command(_reading(reader, count, block_ms), wait_ms=block_ms)
+    readings = _readings(reader, count, block_ms, several=several)
     settling = _settling(reader, settlement)
-    *settled, reply = yield Batch((*settling, reading), wait_ms=block_ms)
-    outcome = yield from _outcome(settlement, settling, settled)
-    return outcome, reply if isinstance(reply, TransportError) else _entries(reader, reply)
+    replies = yield Batch((*settling, *readings), wait_ms=block_ms)
+    outcome = yield from _outcome(settlement, settling, replies[: len(settling)])
+    return outcome, _all_entries(reader, replies[len(settling) :])
 
 
 def bury(keys: Keys, reader: Reader, entry: Entry, why: Why, *, event: bytes) -> Operation[bool]:
@@ -305,6 +311,32 @@ def _remembering(settlement: Settlement) -> tuple[Command, ...]:
         Command(("ZREMRANGEBYSCORE", key, "-inf", now_ms - settlement.seen_ms)),
         Command(("PEXPIRE", key, settlement.seen_ms)),
     )
+
+
+def _readings(reader: Reader, count: int, block_ms: int, *, several: bool) -> tuple[Command, ...]:
+    """What reads up to `count` new entries.
+
+    The server ends a wait at the first of the entries that were sent together. For `several` it is asked once more
+    right behind that, when it has stored the others: else these would take a round trip, and acks, of their own.
+    """
+    if not (several and block_ms and count > 1):
+        return (Command(_reading(reader, count, block_ms), wait_ms=block_ms),)
+    first = (count + 1) // 2
+    return Command(_reading(reader, first, block_ms), wait_ms=block_ms), Command(_reading(reader, count - first, 0))
+
+
+def _all_entries(reader: Reader, replies: Sequence[Any]) -> list[Entry] | TransportError:
+    """The entries of reads one behind the other; what refused one where none brought any."""
+    if len(replies) == 1 and not isinstance(replies[0], TransportError):
+        return _entries(reader, replies[0])
+    entries: list[Entry] = []
+    refusal: TransportError | None = None
+    for reply in replies:
+        if isinstance(reply, TransportError):
+            refusal = reply
+        else:
+            entries += _entries(reader, reply)
+    return entries if entries or refusal is None else refusal
 
 
 def _reading(reader: Reader, count: int, block_ms: int) -> tuple[str | int, ...]:

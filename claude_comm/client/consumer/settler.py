@@ -58,14 +58,16 @@ class Settler:
         self.refused = False
 
     def settle_and_read(
-        self, reader: Reader, *, count: int, block_ms: int, at_once: bool = False
+        self, reader: Reader, *, count: int, block_ms: int, several: bool = False, at_once: bool = False
     ) -> Operation[list[Entry]]:
         """Sends the acks and reads new entries in one round trip, in a second one before it what goes on along routes;
         `at_once`: that waits, with its acks. Refused acks are kept, and `settle` sends them first; their refusal is
         raised where no entry came."""
         with self._in_flight.sending(staying=at_once) as acks:
             settled = yield from self._answered(acks)
-            exchange = ops.settle_and_read(reader, self._settlement(settled), count=count, block_ms=block_ms)
+            exchange = ops.settle_and_read(
+                reader, self._settlement(settled), count=count, block_ms=block_ms, several=several
+            )
             outcome, entries = yield from self._told(settled, exchange)
             refusal = self._refusal(outcome)
             self.refused = refusal is not None

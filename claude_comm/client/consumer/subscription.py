@@ -86,6 +86,8 @@ class Subscription:
         self.requested = 0
         # Whether the last read brought as many entries as it asked for, so that more may be waiting.
         self.filled = False
+        # Whether the last read of the one stream brought several: those to come are likely to be sent together, too.
+        self._together = False
 
     def read_as(self, contract: Contract) -> Ways:
         """From now on it reads as this version of the module: agreements that messages come under are looked up, and
@@ -323,13 +325,15 @@ class Subscription:
             # What an ack takes is told of: it must not wait for a message.
             yield from self.settling()
             return (yield from self._new(wait_ms, count))
-        entries = yield from self._settler.settle_and_read(reader, count=count, block_ms=wait_ms, at_once=at_once)
+        entries = yield from self._settler.settle_and_read(
+            reader, count=count, block_ms=wait_ms, several=self._together, at_once=at_once
+        )
         self._arrived(entries, count)
         return (yield from self._admission.admit(reader, entries))
 
     def _arrived(self, entries: Sequence[Entry], count: int) -> None:
         """Of one stream, where so many were asked for."""
-        self.filled = len(entries) == count
+        self.filled, self._together = len(entries) == count, len(entries) > 1
         if entries and entries[-1].head is not None:
             self._flights.saw(*flight_of(entries[-1].place))
 
@@ -348,7 +352,7 @@ class Subscription:
     def _new(self, wait_ms: int, count: int) -> Operation[list[Delivery]]:
         if len(self.readers) == 1:
             reader = self.readers[0]
-            entries = yield from ops.read(reader, count=count, block_ms=wait_ms)
+            entries = yield from ops.read(reader, count=count, block_ms=wait_ms, several=self._together)
             self._arrived(entries, count)
             return (yield from self._admission.admit(reader, entries))
         arrived = yield from self._several.new(wait_ms, count)
