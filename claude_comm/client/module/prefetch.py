@@ -133,7 +133,7 @@ class Prefetcher:
                 self._parked = False
                 continue
             with self._reading:
-                count = self._read(ahead=self._several)
+                count = self._read(ahead=self._more_waits())
             if count:
                 wake()
 
@@ -165,8 +165,11 @@ class Prefetcher:
         return bool(self._ready)
 
     def ran_dry(self) -> None:
-        """A worker that cannot wait found nothing: the reader reads."""
-        self._idle()
+        """A worker that cannot wait found nothing: the reader reads, and carries the answers if it was parked."""
+        if self._parked and self._subscription.in_flight.answer_bytes:
+            self._soon()
+        else:
+            self._idle()
         self._notify(0)
 
     def maintain(self) -> None:
@@ -211,7 +214,7 @@ class Prefetcher:
                 return None
             if self._reading.acquire(blocking=False):
                 try:
-                    count = self._read(ahead=self._several and (self._subscription.filled or self._brought))
+                    count = self._read(ahead=self._more_waits())
                 finally:
                     self._reading.release()
                 self._notify(count)
@@ -245,6 +248,10 @@ class Prefetcher:
         except TransportError as error:
             self._wait(lambda: False, self._outage.met(error))
             return 0
+
+    def _more_waits(self) -> bool:
+        """Whether more is likely to be waiting than the next read brings."""
+        return self._several and (self._subscription.filled or self._brought)
 
     def _took(self, deliveries: list[Delivery]) -> None:
         if self._subscription.filled:

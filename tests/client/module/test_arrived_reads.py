@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -169,6 +170,22 @@ def test_the_one_that_takes_the_last_while_nobody_reads_says_so() -> None:
     assert len(told) == 1
     assert prefetcher.poll() is None
     assert len(told) == 1
+
+
+def test_answers_are_left_to_the_read_of_a_reader_that_is_about_to_read() -> None:
+    """Two threads that send for one batch take two round trips, and the interpreter from each other."""
+    asked: list[str] = []
+    in_flight = SimpleNamespace(answer_bytes=1)
+    means = cast(Any, None), cast(Any, SimpleNamespace(in_flight=in_flight)), cast(Any, None)
+    prefetcher = Prefetcher(*means, Ahead(10, 2), lambda: asked.append("now"), lambda: asked.append("soon"))
+    prefetcher.ran_dry()
+    assert asked == ["now"], "the reader waits for messages"
+    prefetcher._parked = True
+    prefetcher.ran_dry()
+    assert asked == ["now", "soon"]
+    in_flight.answer_bytes = 0
+    prefetcher.ran_dry()
+    assert asked == ["now", "soon", "now"], "acks: not many more are waited for"
 
 
 def test_a_loop_reads_for_itself_while_several_messages_come_at_once(
