@@ -7,21 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from claude_comm import AsyncConsumer, Consumer, Settings
 from claude_comm.delivery.lease import MAX_DELIVERIES
-from claude_comm.effects import Command, Operation
+from claude_comm.effects import Command
 from claude_comm.envelope import decode
 from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
 from claude_comm.progress.events import Buried, Handled, Lifecycle
 from claude_comm.transport.driver import Client
 from tests.support.streams import dead, events, leases_ms, pending, publish, rows
-from tests.support.waiting import PATIENCE_S, wait_until
+from tests.support.waiting import wait_until
 
 
 def test_what_was_sent_before_the_first_read_is_delivered_in_order(settings: Settings) -> None:
@@ -33,22 +32,6 @@ def test_what_was_sent_before_the_first_read_is_delivered_in_order(settings: Set
                 seen.append(delivery.payload())
                 consumer.ack(delivery)
     assert seen == list(range(250))
-
-
-def test_what_is_sent_together_ends_a_wait_together(settings: Settings, client: Client) -> None:
-    """Else the first of them would be handled, acked and told of by itself each time."""
-    publish(settings, "sink", *range(10))
-    with Consumer("sink", settings=settings) as consumer, ThreadPoolExecutor(1) as thread:
-        assert len(consumer.read()) == 10
-        for _ in range(3):
-            reading = thread.submit(consumer.read, wait_s=PATIENCE_S)
-            wait_until(lambda: "blocked_clients:0" not in str(client.run(_asking("INFO", "clients"))))
-            publish(settings, "sink", *range(10))
-            assert [delivery.payload() for delivery in reading.result()] == list(range(10))
-
-
-def _asking(*words: str) -> Operation[Any]:
-    return (yield Command(words))
 
 
 def test_acks_reach_the_server_as_one_batch_with_one_event(client: Client, keys: Keys, settings: Settings) -> None:

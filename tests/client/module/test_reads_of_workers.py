@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from claude_comm import Publisher, Settings
+from claude_comm import Consumer, Publisher, Settings
 from claude_comm.client.consumer.options import Options
 from claude_comm.client.consumer.subscription import Subscription
 from claude_comm.client.module import prefetch
@@ -86,6 +87,18 @@ def test_where_more_waits_than_a_read_brings_the_next_is_on_its_way(
         ahead.append(prefetcher._subscription.requested > 0)
     assert found == list(range(6 * BATCH))
     assert any(ahead)
+
+
+def test_what_is_sent_together_ends_a_wait_together(settings: Settings, client: Client, publisher: Publisher) -> None:
+    """Else the first of them would be handled, acked and told of by itself each time."""
+    publisher.publish_many("sink", range(BATCH))
+    with Consumer("sink", settings=settings) as consumer, ThreadPoolExecutor(1) as thread:
+        assert len(consumer.read()) == BATCH
+        for _ in range(3):
+            reading = thread.submit(consumer.read, wait_s=PATIENCE_S)
+            wait_until(lambda: _waits(client), what="the consumer waits at the server")
+            publisher.publish_many("sink", range(BATCH))
+            assert [delivery.payload() for delivery in reading.result()] == list(range(BATCH))
 
 
 def _waits(client: Client) -> bool:
