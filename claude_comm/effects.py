@@ -47,8 +47,8 @@ class Command(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True):
     """Commands that travel together. Each must keep to one hash tag; the batch need not.
 
-    `wait_ms` is how long its last command itself asks the server to wait; `within_ms` is how long the server may take
-    for all of them beyond that, whatever each of them says.
+    `wait_ms` is how long one of its commands itself asks the server to wait; `within_ms` is how long the server may
+    take for all of them beyond that, whatever each of them says.
     """
 
     commands: tuple[Command, ...]

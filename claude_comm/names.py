@@ -38,7 +38,7 @@ module's keys share a cluster slot and modules spread over the cluster; no comma
 | `ns:{registry}:pairs` | hash, `PRODUCER/CONSUMER/TYPE` to what was agreed between them, and before | until forgotten |
 | `ns:{registry}:edges:NAME` | set of the pairs of a module or topic, and of who reads that topic | until forgotten |
 | `rq:done:NAMESPACE.negotiation:JOB` | stream, that the job has ended | a minute (TTL) |
-| `rq:job:JOB` | hash, a question for the negotiation worker | an hour, a minute once answered (TTL) |
+| `rq:job:JOB` | hash, a question for the negotiation worker | an hour, a minute once answered (TTL); `trim --jobs` |
 | `rq:worker:INSTANCE` | hash, a life of the negotiation worker | two minutes after its last word (TTL) |
 | `rq:queues` `rq:workers` `rq:KIND:NAMESPACE.negotiation` | RQ's queue, registries and workers | emptied as jobs end |
 """
@@ -137,6 +137,11 @@ class Keys(msgspec.Struct, frozen=True):
         if match is None or match[1] != self.namespace or _KINDS[match[4]] != match[2]:
             return None
         return Stream(match[0], cast(Literal["inbox", "topic", "events"], match[4]), match[3])
+
+    @property
+    def jobs(self) -> str:
+        """The name of RQ's queue, which its keys end with."""
+        return f"{self.namespace}.{NEGOTIATION_WORKER}"
 
     def inbox(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:inbox"

@@ -35,7 +35,7 @@ from claude_comm.ops import (
 )
 from claude_comm.ops.publish import EVICTS
 from claude_comm.runtime.heartbeat import Heartbeat, beating
-from claude_comm.runtime.home import rotate
+from claude_comm.runtime.home import MAX_LOG_BYTES, log_files, rotate
 from claude_comm.runtime.outage import Outage
 from claude_comm.runtime.position_trust import believed_positions
 from claude_comm.runtime.signals import DRAIN_S, stopped_by_signals
@@ -60,8 +60,6 @@ SWEEP_TURNS, LEAST_SWEPT = 120, 50
 DEAD_EVERY_S = 300.0
 # What is removed has been of no use for an hour.
 AGREEMENTS_EVERY_S = 1800.0
-# A log of the home, of a worker or of the private server, and one older part of it take twice that at the most.
-MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 # How many different warnings are said and remembered.
@@ -307,8 +305,7 @@ class Janitor:
 
     def _rotate(self) -> None:
         """Keeps the logs of the home bounded."""
-        home = self._settings.home
-        for path in (*home.glob("logs/*.log"), home / "server" / "server.log"):
+        for path in log_files(self._settings.home):
             try:
                 if rotate(path, MAX_LOG_BYTES):
                     self._log.info("log.rotated", path=str(path))

@@ -13,6 +13,8 @@ from pathlib import Path
 from claude_comm.errors import ConfigurationError
 
 _OTHERS_WRITE, _GROUP_WRITES = 0o002, 0o020
+# A log, of a worker or of the private server, and one older part of it take twice that at the most.
+MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 def private_folder(folder: Path) -> Path:
@@ -61,6 +63,21 @@ def make_private_folders(folder: Path) -> None:
         missing.mkdir(mode=0o700, exist_ok=True)
 
 
+def log_files(home: Path) -> list[Path]:
+    """The logs of the workers and of the private server, as far as there are any."""
+    return [*sorted(home.glob("logs/*.log")), *home.glob("server/server.log")]
+
+
+def log_bytes(home: Path) -> int:
+    """What the logs take, with their older parts."""
+    paths = [part for path in log_files(home) for part in (path, older_part(path)) if part.exists()]
+    return sum(path.stat().st_size for path in paths)
+
+
+def older_part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
 def rotate(path: Path, max_bytes: int) -> bool:
     """Moves what a log file holds to `NAME.1` once it is that long, and empties it; whether it did.
 
@@ -72,7 +89,7 @@ def rotate(path: Path, max_bytes: int) -> bool:
             return False
     except FileNotFoundError:
         return False
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    shutil.copyfile(path, older_part(path))
     os.truncate(path, 0)
     return True
 

@@ -23,7 +23,7 @@ from rq.exceptions import StopRequested
 from claude_comm.addresses import on_sentinel, parse_sentinel, public
 from claude_comm.effects import REPLY_WITHIN_MS
 from claude_comm.errors import ServerUnreachable, TransportError
-from claude_comm.names import NEGOTIATION_WORKER
+from claude_comm.names import Keys
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Question
 from claude_comm.runtime.outage import Outage, until_reached
@@ -86,7 +86,7 @@ def _shared(url: str) -> redis.Redis:
 
 
 def queue_name(namespace: str) -> str:
-    return f"{namespace}.{NEGOTIATION_WORKER}"
+    return Keys(namespace).jobs
 
 
 def submit(namespace: str, url: str, question: Question) -> str | None:

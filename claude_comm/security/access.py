@@ -237,6 +237,8 @@ def _operator(keys: Keys) -> list[Rule]:
         Rule(("unlink",), [f"~{key('*')}" for key in (keys.running, keys.beats, keys.history, keys.edges)]),
         # Tasks of agents: the MCP server is an operator's.
         Rule(_TASK, [f"~{keys.namespace}:{{registry}}:task:*"]),
+        # `trim --jobs`
+        Rule(("unlink", "zrem"), ["~rq:*"]),
         # What `status` looks at, to name what others wrote there.
         Rule(_LOOK, [f"%R~{keys.namespace}:*", "%R~rq:*"]),
     ]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Module, Publisher, Settings
-from claude_comm.cli.commands import status
+from claude_comm.cli import status_display, status_report
 from claude_comm.effects import Command
 from claude_comm.names import Keys
 from claude_comm.ops import dead, registration
@@ -49,7 +49,7 @@ def test_the_janitor_drops_the_oldest_and_says_so(
     assert client.data.one(Command(("XRANGE", keys.dead("sink"), "-", "+"))) == before[-4:], "the newest stay"
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "janitor.dead_dropped" in line]
     assert [(line["module"], line["messages"]) for line in lines] == [("sink", 6)]
-    assert status.look(bounded).dropped == {"sink": 6}
+    assert status_report.look(bounded).dropped == {"sink": 6}
     client.run(forget(keys, "sink", now_ms=time.time_ns() // 1_000_000))
     assert client.run(dead.dropped(keys)) == {}
 
@@ -73,12 +73,12 @@ def test_status_names_the_inboxes_of_names_that_nobody_has(
         publisher.publish(collector("a run"), 1)
         publisher.publish("oracle", 3)
         wait_until(lambda: bool(client.data.one(Command(("HEXISTS", keys.modules, "oracle")))))
-        report = status.look(settings)
+        report = status_report.look(settings)
     assert report.unknown == {"orcale": 2}
-    status._show(report)
+    status_display.show(report)
     assert "nobody has   orcale (2): messages wait there; `claude-comm forget NAME`" in capfd.readouterr().out
     client.run(forget(keys, "orcale", now_ms=time.time_ns() // 1_000_000))
-    assert status.look(settings).unknown == {}
+    assert status_report.look(settings).unknown == {}
 
 
 def test_status_names_the_modules_whose_contracts_are_all_retired(
@@ -90,9 +90,9 @@ def test_status_names_the_modules_whose_contracts_are_all_retired(
             client.run(registration.register(keys, contract(name, version=version, accepts={"message": kind})))
     client.run(registration.retire(keys, "gone", now_us=time.time_ns() // 1000))
     client.run(registration.retire(keys, "half", version="1.0.0", now_us=time.time_ns() // 1000))
-    report = status.look(settings)
+    report = status_report.look(settings)
     assert report.retired == {"gone": 2}
-    status._show(report)
+    status_display.show(report)
     assert "retired      contracts of gone (2); `claude-comm forget NAME` removes them" in capfd.readouterr().out
     client.run(forget(keys, "gone", now_ms=time.time_ns() // 1_000_000))
-    assert status.look(settings).retired == {}
+    assert status_report.look(settings).retired == {}

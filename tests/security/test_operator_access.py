@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from claude_comm import Consumer, Publisher, Settings
+from claude_comm.effects import Command
 from claude_comm.gateway.api.routes import ROUTES
 from claude_comm.gateway.core.guard import CSRF_HEADER
 from claude_comm.gateway.core.options import GatewaySettings
@@ -35,6 +36,7 @@ COMMANDS: list[tuple[int, str]] = [
     (0, "sessions"), (0, "report"), (1, "audit"), (0, "dead list b"), (0, "dead redrive b --dry-run"),
     (0, "dead redrive b"), (0, "dead purge b --yes"), (0, "projection verify"), (0, "blobs list"),
     (0, "blobs verify"), (0, "blobs collect --dry-run"), (0, "blobs collect"), (0, "trim --dry-run"), (0, "trim"),
+    (0, "trim --jobs --logs"),
     (0, "acl b"), (0, "export asyncapi"), (0, "module retire c"), (0, "unsubscribe b news"), (0, "forget c"),
     (0, "forget b"),
 ]  # fmt: skip
@@ -53,6 +55,7 @@ def operator(
     with Consumer("b", settings=settings, topics=["news"]) as consumer:
         for delivery in consumer.read():
             consumer.fail(delivery, "no")
+    client.data.one(Command(("ZADD", f"rq:finished:{keys.jobs}", 9_999_999_999, "answered")))
     user = new_user("operator")
     monkeypatch.chdir(tmp_path)
     Path("contract.json").write_bytes(msgspec.json.encode(CONTRACT))

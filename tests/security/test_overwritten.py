@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from claude_comm import Context, Module, Publisher, Settings
-from claude_comm.cli.commands import status
+from claude_comm.cli import status_report
 from claude_comm.client import keyholders
 from claude_comm.client.identity import identify, micros
 from claude_comm.effects import Command, Operation
@@ -93,7 +93,7 @@ class Zone:
 
     def named(self) -> list[str]:
         """What removes the unreadable of this namespace; RQ's keys are in none, and other tests fill them."""
-        removing = [line for row in status.look(self.settings).unreadable for line in row.remove]
+        removing = [line for row in status_report.look(self.settings).unreadable for line in row.remove]
         return [line for line in removing if self.settings.namespace in line]
 
 
@@ -182,7 +182,7 @@ def test_one_that_is_started_again_comes_up_and_no_message_to_it_was_buried(zone
         attack(zone, attacker)
         with running(zone.sender()):
             publisher.publish("a", 1, type="number")
-            wait_until(lambda: status.look(zone.settings).awaited == {"a": [VICTIM]})
+            wait_until(lambda: status_report.look(zone.settings).awaited == {"a": [VICTIM]})
             with running(zone.victim()):
                 wait_until(lambda: zone.handled == [1])
                 assert zone.is_told()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from claude_comm import Publisher, Settings
-from claude_comm.cli.commands import status
+from claude_comm.cli import status_report
 from claude_comm.names import Keys
 from claude_comm.ops import consume
 from claude_comm.transport.driver import Client
@@ -18,7 +18,7 @@ def test_of_many_streams_status_shows_those_in_which_something_goes_on(
     settings: Settings, client: Client, keys: Keys, environ: dict[str, str]
 ) -> None:
     """In JSON, and with --all, it has all of them."""
-    client.run(consume.announce(keys, [keys.inbox(f"m{number}") for number in range(status.ALL_SHOWN + 20)]))
+    client.run(consume.announce(keys, [keys.inbox(f"m{number}") for number in range(status_report.ALL_SHOWN + 20)]))
     with Publisher("src", settings=settings) as publisher:
         publisher.publish("m7", 1)
     brief, whole, as_json = (
@@ -30,8 +30,8 @@ def test_of_many_streams_status_shows_those_in_which_something_goes_on(
     )  # fmt: skip
     assert keys.inbox("m7") in brief.stdout
     assert keys.inbox("m8") not in brief.stdout
-    assert f"{status.ALL_SHOWN + 19} streams are at rest" in brief.stderr
+    assert f"{status_report.ALL_SHOWN + 19} streams are at rest" in brief.stderr
     assert keys.inbox("m8") in whole.stdout
     assert "at rest" not in whole.stderr
     report = json.loads(as_json.stdout)
-    assert (len(report["streams"]), report["at_rest"]) == (status.ALL_SHOWN + 20, 0)
+    assert (len(report["streams"]), report["at_rest"]) == (status_report.ALL_SHOWN + 20, 0)

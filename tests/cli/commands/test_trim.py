@@ -55,6 +55,46 @@ def test_it_says_what_would_go_what_went_and_what_holds_the_rest(run: Any, setti
     assert client.data.one(Command(("XLEN", inbox))) == 41
 
 
+def test_jobs_that_have_ended_go_and_status_counts_them(run: Any, settings: Settings, client: Client) -> None:
+    queue = f"{settings.namespace}.negotiation"
+    ids = [b"a" * 64, b"b" * 64, b"\xff odd"]
+    for kind, id_ in zip(("finished", "failed", "failed"), ids, strict=True):
+        client.data.one(Command(("ZADD", f"rq:{kind}:{queue}", 9_999_999_999, id_)))
+        client.data.one(Command(("HSET", b"rq:job:" + id_, "status", kind)))
+        client.data.one(Command(("XADD", f"rq:done:{queue}:".encode() + id_, "*", "a", "1")))
+    client.data.one(Command(("RPUSH", f"rq:queue:{queue}", "c" * 64)))
+    assert run("status", "--json").json["jobs"] == {"waiting": 1, "ended": 3}
+    assert "1 wait for the negotiation worker; 3 have ended" in run("status").out
+    assert run("trim", "--jobs", "--dry-run", "--json").json == {"jobs": 3}
+    assert run("trim", "--jobs").err == "removed 3 negotiation jobs that have ended.\n"
+    assert run("trim", "--jobs", "--json").json == {"jobs": 0}
+    assert client.data.one(Command(("KEYS", f"rq:*{queue}*"))) == [f"rq:queue:{queue}".encode()]
+    assert not any(client.data.one(Command(("EXISTS", b"rq:job:" + id_))) for id_ in ids)
+    assert run("status", "--json").json["jobs"] == {"waiting": 1, "ended": 0}
+
+
+def test_other_things_in_the_place_of_jobs_count_as_none(run: Any, settings: Settings, client: Client) -> None:
+    client.data.one(Command(("SET", f"rq:failed:{settings.namespace}.negotiation", "odd")))
+    assert run("status", "--json").json["jobs"] == {"waiting": 0, "ended": 0}
+    assert run("trim", "--jobs", "--json").json == {"jobs": 0}
+
+
+def test_logs_are_emptied_and_kept_and_status_says_how_large_they_are(run: Any, settings: Settings) -> None:
+    (settings.home / "logs").mkdir()
+    log = settings.home / "logs" / "progress.log"
+    log.write_bytes(b"x" * 2_000)
+    assert run("status", "--json").json["log_bytes"] == 2_000
+    assert "claude-comm trim --logs" in run("status").out
+    assert run("trim", "--logs", "--dry-run", "--json").json == {"log_bytes": 2_000}
+    assert log.stat().st_size == 2_000
+    assert "2.0 KiB of logs are kept as older parts" in run("trim", "--logs").err
+    assert (log.read_bytes(), log.with_name("progress.log.1").read_bytes()) == (b"", b"x" * 2_000)
+    # The older part takes room as well, and an empty log keeps it.
+    assert run("status", "--json").json["log_bytes"] == 2_000
+    run("trim", "--logs")
+    assert log.with_name("progress.log.1").read_bytes() == b"x" * 2_000
+
+
 def test_without_streams_it_says_so(run: Any) -> None:
     assert (run("trim").err, run("trim", "--json").json) == ("no streams yet.\n", [])
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from claude_comm import Consumer, Settings
-from claude_comm.cli.commands.status import look
+from claude_comm.cli.status_report import look
 from claude_comm.client.identity import identify, micros
 from claude_comm.delivery.burial import Where
 from claude_comm.effects import Command

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from claude_comm import Context, Module, Publisher, Settings
-from claude_comm.cli.commands import status
+from claude_comm.cli import status_report
 from claude_comm.names import Keys
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
 from tests.chaos.server import ChaosServer
@@ -92,7 +92,7 @@ def test_a_sender_waits_for_a_contract_and_status_says_who_waits_for_whom(
     first, second, third = chain.modules
     with Publisher("a", settings=settings) as publisher, server.client() as client, running(first):
         publisher.publish_many("first", [1, 2], type="number")
-        wait_until(lambda: status.look(settings).awaited == {"first": ["second"]})
+        wait_until(lambda: status_report.look(settings).awaited == {"first": ["second"]})
         # More looks than there are attempts.
         attempts = first.retry.attempts
         wait_until(lambda: len(client.xrange(KEYS.events("first"))) > 2 * attempts + 1)
@@ -164,7 +164,7 @@ def test_a_sender_that_negotiates_anew_after_the_loss_waits_for_the_contract(
         client.flushall()
         with running(second), Publisher("a", settings=settings) as publisher:
             publisher.publish("second", 1, type="number")
-            wait_until(lambda: status.look(settings).awaited == {"second": ["third"]})
+            wait_until(lambda: status_report.look(settings).awaited == {"second": ["third"]})
             told_late.set()
             monkeypatch.undo()
             wait_until(lambda: chain.handled == [1])
