@@ -84,6 +84,7 @@ def main() -> list[Result]:
 
 def _round(filler: Actor, consumer: Actor, where: Place) -> float:
     filler.run(consumer.spec.count)
+    where.tidy()
     seconds, own = consumer.run(consumer.spec.count)
     _empty(where)
     return own if isinstance(own, float) else seconds

@@ -60,6 +60,7 @@ def _measured(specs: Sequence[Spec], where: Place, title: str, what: str) -> lis
     with actors(installed(specs, where), where) as playing:
 
         def run(name: str, actor: Actor) -> float:
+            where.tidy()
             before = where.processor_s()
             seconds, _ = actor.run(actor.spec.count)
             served.setdefault(name, []).append(where.processor_s() - before)
