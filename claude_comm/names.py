@@ -126,6 +126,11 @@ def beats_beside(heartbeats: str, name: str) -> str:
     return f"{heartbeats.rpartition(':')[0]}:beats:{name}"
 
 
+def job_queue(namespace: str) -> str:
+    """RQ's queue of the negotiation worker: its keys end with this name."""
+    return f"{namespace}.{NEGOTIATION_WORKER}"
+
+
 class Keys(msgspec.Struct, frozen=True):
     """The keys of one namespace."""
 
@@ -137,11 +142,6 @@ class Keys(msgspec.Struct, frozen=True):
         if match is None or match[1] != self.namespace or _KINDS[match[4]] != match[2]:
             return None
         return Stream(match[0], cast(Literal["inbox", "topic", "events"], match[4]), match[3])
-
-    @property
-    def jobs(self) -> str:
-        """The name of RQ's queue, which its keys end with."""
-        return f"{self.namespace}.{NEGOTIATION_WORKER}"
 
     def inbox(self, module: str) -> str:
         return f"{self.namespace}:{{m:{module}}}:inbox"

@@ -10,7 +10,7 @@ import msgspec
 
 from claude_comm.effects import Batch, Command, Operation
 from claude_comm.errors import TransportError
-from claude_comm.names import Keys
+from claude_comm.names import Keys, job_queue
 
 MOST = 1_000
 # Of the jobs that were answered, and of those that could not be.
@@ -26,38 +26,34 @@ class KeptJobs(msgspec.Struct, frozen=True):
 
 
 def kept(keys: Keys) -> Operation[KeptJobs]:
-    waiting, *ended = yield from _ids(keys)
+    waiting, *ended = yield from _ids(job_queue(keys.namespace))
     return KeptJobs(len(waiting), sum(map(len, ended)))
 
 
 def remove_ended(keys: Keys) -> Operation[int]:
     """Removes the jobs that have ended; how many. What was agreed stays."""
-    removed = 0
+    queue, removed = job_queue(keys.namespace), 0
     while True:
-        _, *ended = yield from _ids(keys)
+        _, *ended = yield from _ids(queue)
         ids = [id_ for part in ended for id_ in part]
         if not ids:
             return removed
-        heads = (b"rq:job:", f"rq:done:{keys.jobs}:".encode())
-        removals = [
+        heads = (b"rq:job:", f"rq:done:{queue}:".encode())
+        removals = (
             *(Command(("UNLINK", head + id_)) for id_ in ids for head in heads),
-            *(
-                Command(("ZREM", f"rq:{kind}:{keys.jobs}", *part))
-                for kind, part in zip(_ENDED, ended, strict=True)
-                if part
-            ),
-        ]
-        for reply in (yield Batch(tuple(removals), on="control")):
+            *(Command(("ZREM", f"rq:{kind}:{queue}", *part)) for kind, part in zip(_ENDED, ended, strict=True) if part),
+        )
+        for reply in (yield Batch(removals, on="control")):
             if isinstance(reply, TransportError):
                 raise reply
         removed += len(ids)
 
 
-def _ids(keys: Keys) -> Operation[list[list[bytes]]]:
-    """Of the jobs that wait, and of those that have ended, kind by kind; empty where they may not be looked at."""
+def _ids(queue: str) -> Operation[list[list[bytes]]]:
+    """Of the jobs that wait, and of those that have ended, kind by kind; none where they may not be looked at."""
     looks = (
-        Command(("LRANGE", f"rq:queue:{keys.jobs}", 0, MOST - 1)),
-        *(Command(("ZRANGE", f"rq:{kind}:{keys.jobs}", 0, MOST - 1)) for kind in _ENDED),
+        Command(("LRANGE", f"rq:queue:{queue}", 0, MOST - 1)),
+        *(Command(("ZRANGE", f"rq:{kind}:{queue}", 0, MOST - 1)) for kind in _ENDED),
     )
     replies = yield Batch(looks, on="control")
     return [[] if isinstance(reply, TransportError) else list(reply) for reply in replies]

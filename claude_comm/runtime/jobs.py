@@ -23,7 +23,7 @@ from rq.exceptions import StopRequested
 from claude_comm.addresses import on_sentinel, parse_sentinel, public
 from claude_comm.effects import REPLY_WITHIN_MS
 from claude_comm.errors import ServerUnreachable, TransportError
-from claude_comm.names import Keys
+from claude_comm.names import job_queue
 from claude_comm.negotiation import agreement as agreements
 from claude_comm.negotiation.agreement import Question
 from claude_comm.runtime.outage import Outage, until_reached
@@ -85,17 +85,13 @@ def _shared(url: str) -> redis.Redis:
     return connection(url)
 
 
-def queue_name(namespace: str) -> str:
-    return Keys(namespace).jobs
-
-
 def submit(namespace: str, url: str, question: Question) -> str | None:
     """Has the worker answer the question. The id of the agreement, or None when no answer came in time.
 
     The job is named by its queue and the question's digest, so that many who ask the same at once share one job. Where
     the schemas cannot be used there is no agreement under the id returned. Raises ServerUnreachable.
     """
-    place = url, queue_name(namespace)
+    place = url, job_queue(namespace)
     if time.monotonic() < _unanswered.get(place, 0.0):
         return None
     agreement_id = agreements.digest(question)
@@ -140,7 +136,7 @@ def serve(
 def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report: Callable[[str], object]) -> bool:
     """One life of RQ's worker; whether a signal ended it."""
     try:
-        one_life = worker(opened, queue_name(namespace), name, decide)
+        one_life = worker(opened, job_queue(namespace), name, decide)
     except redis.RedisError as error:  # RQ asks the server already as it makes a worker
         report(str(error))
         return False
@@ -148,7 +144,7 @@ def _work(opened: redis.Redis, namespace: str, name: str, decide: Decide, report
     trouble = "RQ's loop ended by itself: its log says why"
     try:
         with ended_by_signals():
-            tidy(opened, queue_name(namespace))
+            tidy(opened, job_queue(namespace))
             one_life.work(logging_level="WARNING")
     except StopRequested:
         pass  # a signal met its leave-taking

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from claude_comm import Settings
-from claude_comm.names import Keys
+from claude_comm.names import Keys, job_queue
 from claude_comm.negotiation.agreement import Question
 from claude_comm.ops.key_kinds import KINDS
 from claude_comm.runtime import jobs, private_server, worker_processes
@@ -134,7 +134,7 @@ def live_through(stage: Stage, values: int) -> None:
     for number in range(2, 6):
         stage.exchange(number)
     wait_until(lambda: stage.handled() >= 15, what="the projection knows what was handled")
-    wait_until(lambda: not stage.server.llen(f"rq:queue:{jobs.queue_name(stage.keys.namespace)}"), what="no job waits")
+    wait_until(lambda: not stage.server.llen(f"rq:queue:{job_queue(stage.keys.namespace)}"), what="no job waits")
     assert asked(stage, values) is not None
     wait_until(stage.all_live, what="all workers work, in the processes that began")
 

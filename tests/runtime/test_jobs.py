@@ -21,7 +21,7 @@ from rq.job import Job, JobStatus
 from claude_comm import Publisher, Settings
 from claude_comm.client.publisher.negotiate import decide
 from claude_comm.errors import NegotiationRefused, SchemaError
-from claude_comm.names import NEGOTIATION_WORKER, Keys
+from claude_comm.names import NEGOTIATION_WORKER, Keys, job_queue
 from claude_comm.negotiation.agreement import Question
 from claude_comm.ops import agreements, heartbeats, registration
 from claude_comm.registry.contracts import contract
@@ -311,5 +311,5 @@ def test_the_worker_ends_on_sigterm_and_says_that_it_is_gone(
 
 def _foreign_queue(connection: redis.Redis, settings: Settings) -> Queue:
     """The worker's queue as somebody sees it who does not use our job class."""
-    ours = sealed_jobs.queue(connection, jobs.queue_name(settings.namespace))
+    ours = sealed_jobs.queue(connection, job_queue(settings.namespace))
     return Queue(ours.name, connection=connection, job_class=Job, serializer=ours.serializer)

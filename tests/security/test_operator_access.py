@@ -17,7 +17,7 @@ from claude_comm.gateway.core.options import GatewaySettings
 from claude_comm.gateway.core.principals import EVERYTHING, Principal
 from claude_comm.gateway.dashboard.acts import ACTS
 from claude_comm.gateway.dashboard.pages import PAGES
-from claude_comm.names import Keys
+from claude_comm.names import Keys, job_queue
 from claude_comm.ops import agent_tasks, registration
 from claude_comm.registry.contracts import contract
 from claude_comm.transport.connect import connect
@@ -55,7 +55,7 @@ def operator(
     with Consumer("b", settings=settings, topics=["news"]) as consumer:
         for delivery in consumer.read():
             consumer.fail(delivery, "no")
-    client.data.one(Command(("ZADD", f"rq:finished:{keys.jobs}", 9_999_999_999, "answered")))
+    client.data.one(Command(("ZADD", f"rq:finished:{job_queue(keys.namespace)}", 9_999_999_999, "answered")))
     user = new_user("operator")
     monkeypatch.chdir(tmp_path)
     Path("contract.json").write_bytes(msgspec.json.encode(CONTRACT))
