@@ -12,7 +12,9 @@ from claude_comm.settings import Settings
 from tests.support.waiting import PATIENCE_S
 
 
-def test_async_handlers_run_on_the_application_s_loop_and_a_stop_ends_it(settings: Settings) -> None:
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_async_handlers_run_on_the_application_s_loop_and_a_stop_ends_it(name: str, settings: Settings) -> None:
+    loop_of = None if name == "asyncio" else pytest.importorskip("uvloop", reason="no uvloop: .ci/run has it")
     module, loops, payloads = Module("sink", settings=settings, concurrency=2), set(), []
 
     @module.handles()
@@ -30,7 +32,8 @@ def test_async_handlers_run_on_the_application_s_loop_and_a_stop_ends_it(setting
         assert loops == {asyncio.get_running_loop()}
         return code
 
-    assert asyncio.run(application()) == 0
+    with asyncio.Runner(loop_factory=loop_of and loop_of.new_event_loop) as runner:
+        assert runner.run(application()) == 0
     assert sorted(payloads) == [0, 1, 2]
 
 
