@@ -48,12 +48,26 @@ def check_url(name: str, url: Any) -> None:
 def _split(name: str, url: str) -> SplitResult:
     """Raises ConfigurationError for a host or a port that cannot be one."""
     try:
-        parts = urlsplit(url)
+        parts = _parts(url)
         if parts.scheme in ("redis", "rediss"):
             parts.port  # noqa: B018  (reading it checks it)
     except ValueError as error:
         raise ConfigurationError(f"{name}: {public(url)!r} is not a server's address: {error}.") from None
     return parts
+
+
+def _parts(url: str) -> SplitResult:
+    """As `urlsplit`; also of an address with several nodes. Python refuses brackets there that do not stand first and
+    last (CVE-2024-11168, in each release since late in 2024)."""
+    scheme, separator, rest = url.partition("://")
+    if scheme not in CLUSTER_SCHEMES and scheme not in SENTINEL_SCHEMES:
+        return urlsplit(url)
+    places = _NETLOC.match(rest)
+    netloc = places[0] if places else ""
+    return urlsplit(f"{scheme}{separator}nodes{rest[len(netloc) :]}")._replace(netloc=netloc)
+
+
+_NETLOC = re.compile(r"[^/?#]*")
 
 
 def _check_database(name: str, url: str, parts: SplitResult) -> None:
@@ -117,7 +131,7 @@ class ClusterUrl(msgspec.Struct, frozen=True):
 
 def parse_cluster(url: str) -> ClusterUrl:
     """Raises ConfigurationError."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     login, at, hosts = parts.netloc.rpartition("@")
     databases = [parts.path.strip("/"), *parse_qs(parts.query).get("db", [])]
     if any(database not in ("", "0") for database in databases):
@@ -158,7 +172,7 @@ class SentinelUrl(msgspec.Struct, frozen=True):
 
 def parse_sentinel(url: str) -> SentinelUrl:
     """Raises ConfigurationError."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     login, at, hosts = parts.netloc.rpartition("@")
     service, _, database = parts.path.strip("/").partition("/")
     form = "redis+sentinel://host:port,host:port/SERVICE"

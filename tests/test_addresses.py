@@ -78,6 +78,7 @@ def test_a_cluster_is_read_as_its_nodes_and_what_is_common_to_all() -> None:
     assert cluster.seeds == [("a", 7000), ("b", 6379), ("::1", 7002)]
     assert cluster.node("c:7003") == "rediss://me:pw@c:7003/0?ssl_cert_reqs=none"
     assert parse_cluster("redis+cluster://a").node("a:1") == "redis://a:1/0"
+    assert parse_cluster("redis+cluster://[::1],[::2]:7?x=1").seeds == [("::1", 6379), ("::2", 7)]
     assert [on_cluster("redis+cluster://a"), on_cluster("redis://a")] == [True, False]
 
 
@@ -86,6 +87,7 @@ def test_sentinels_are_read_with_their_own_login_and_the_servers() -> None:
     assert (named.sentinels, named.service) == ([("a", 26379), ("b", 1)], "the one")
     assert named.sentinel("a", 26379) == "redis://s:p%40@a:26379/0?x=1"
     assert named.server("::1", 6379) == "redis://me:pw@[::1]:6379/2?x=1"
+    assert parse_sentinel("redis+sentinel://a,[::1]:2/one").sentinels == [("a", 26379), ("::1", 2)]
     plain = parse_sentinel("redis+sentinel://a/primary")
     assert (plain.sentinel("a", 1), plain.server("b", 2)) == ("redis://a:1/0", "redis://b:2/0")
     assert [on_sentinel("redis+sentinel://a/b"), on_sentinel("redis://a")] == [True, False]

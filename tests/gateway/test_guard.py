@@ -176,7 +176,9 @@ def test_another_name_for_this_address_is_refused(served: Served, host: str) -> 
         assert answer.status_code in (400, 421)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", f"{PAGE}.evil"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1", "file://", f"{PAGE}.evil", "http://["]
+)
 def test_a_page_of_another_origin_is_refused(served: Served, origin: str) -> None:
     with served.http() as client:
         assert client.get("/healthz", headers={"origin": origin}).status_code == 403

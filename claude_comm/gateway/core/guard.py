@@ -12,6 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -114,9 +115,10 @@ class Guard:
         origin = origins[0]
         if len(origins) == 1 and origin in self._gateway.options.origins:
             return urlsplit(origin).netloc != headers.get("host")
-        parts = urlsplit(origin)
-        if len(origins) == 1 and parts.scheme in ("http", "https") and parts.netloc == headers.get("host"):
-            return False
+        with suppress(ValueError):  # of what is no address
+            parts = urlsplit(origin)
+            if len(origins) == 1 and parts.scheme in ("http", "https") and parts.netloc == headers.get("host"):
+                return False
         raise forbidden("pages of this origin may not use the gateway: start it with --origin to let them.")
 
     async def _identify(self, scope: Scope, connection: HTTPConnection) -> None:

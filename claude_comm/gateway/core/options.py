@@ -141,7 +141,10 @@ def check_scope(scope: str) -> str:
 
 def check_origin(origin: str) -> str:
     """The origin itself. Raises ConfigurationError."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
         raise ConfigurationError(f"{origin!r} is no origin: write scheme and host alone, as in https://team.example.")
     return origin

@@ -27,6 +27,7 @@ def own_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--host", "::"), "say --public if that is meant"),
         (("--public", "--anonymous"), "--public without tokens is refused"),
         (("--origin", "team.example"), "is no origin"),
+        (("--origin", "http://["), "is no origin"),
         (("--grant", "web=everything"), "is no scope"),
     ],
 )
