@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from rq import Queue
 from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
 
 from claude_comm import Publisher, Settings
 from claude_comm.client.publisher.negotiate import decide
@@ -111,17 +113,37 @@ def test_a_job_that_names_any_other_function_is_not_run(
 def test_callbacks_and_instances_in_a_job_are_ignored(
     worker: object, settings: Settings, tmp_path: Path, client: Client
 ) -> None:
-    mark = tmp_path / "mark"
+    question = msgspec.json.encode(Question(producer="p", consumer="c", produced=INTEGER, accepted=NUMBER)).decode()
     with jobs.connection(settings.url) as connection:
         foreign = _foreign_queue(connection, settings)
         job = foreign.create_job("shutil.rmtree", args=(str(tmp_path),))
         job.save()
-        names = {f"{kind}_callback_name": "tests.runtime.test_jobs.touch" for kind in ("success", "failure", "stopped")}
+        names = {f"{kind}_callback_name": "builtins.breakpoint" for kind in ("success", "failure", "stopped")}
         connection.hset(job.key, mapping=names)
-        connection.rpush(foreign.key, job.id)
-        wait_until(lambda: job.get_status() == "failed")
+        of_an_instance = foreign.create_job(sealed_jobs.ENTRY, args=(question,))
+        of_an_instance.save()
+        connection.hset(of_an_instance.key, "data", _data(sealed_jobs.ENTRY, "an instance", (question,)))
+        of_another = foreign.create_job("os.mkdir", args=(question,))
+        of_another.save()
+        connection.hset(of_another.key, "data", _data("os.mkdir", None, (question,)))
+        for put in (job, of_an_instance, of_another):
+            connection.rpush(foreign.key, put.id)
+        for put in (job, of_an_instance, of_another):
+            wait_until(lambda put=put: put.get_status() in ("failed", "finished"))
+            assert put.get_status() == "failed"
     assert tmp_path.exists()
-    assert not mark.exists()
+
+
+def _data(function: str, instance: object, arguments: tuple[object, ...]) -> bytes:
+    """What a job is to run, as RQ writes it."""
+    return zlib.compress(JSONSerializer.dumps((function, instance, arguments, {})))
+
+
+@pytest.mark.parametrize("kind", ["success", "failure", "stopped"])
+def test_a_job_has_no_callback_whatever_its_fields_say(kind: str) -> None:
+    job = sealed_jobs.SealedJob("x", connection=redis.Redis())
+    job.restore({b"data": _data(sealed_jobs.ENTRY, None, ("{}",)), f"{kind}_callback_name".encode(): b"os.getcwd"})
+    assert getattr(job, f"{kind}_callback") is None
 
 
 def test_remote_commands_do_not_stop_the_worker(
@@ -211,10 +233,14 @@ ANSWERS = {
     "an end without a status": lambda server, job, done: server.xadd(done, {b"\xff": b"\xff" * 1000}),
     "an end of another kind": lambda server, job, done: server.xadd(done, {"status": "strange"}),
     "an end that lies": lambda server, job, done: server.xadd(done, {"status": "finished"}),
-    "a result that is a bomb": lambda server, job, done: server.hset(
-        job, mapping={"status": "finished", "result": zlib.compress(b" " * 1_000_000)}
+    "fields that RQ could not read": lambda server, job, done: server.hset(job, mapping=HOSTILE_FIELDS | {"data": "x"}),
+    "fields that are bombs": lambda server, job, done: server.hset(
+        job, mapping={"status": "finished", **dict.fromkeys(("data", "result", "exc_info"), _BOMB)}
     ),
 }
+# What it is once it is decompressed, and what a caller takes beside it at the most.
+_BOMB_BYTES = 64 * 1024 * 1024
+_BOMB = zlib.compress(b" " * _BOMB_BYTES)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -242,14 +268,28 @@ def test_a_caller_survives_whatever_a_job_answers(
 
             monkeypatch.setattr(jobs, "_enqueue", answered)
             monkeypatch.setattr(jobs, "_unanswered", {})
+            tracemalloc.start()
             agreement = publisher.negotiate("sink", {**INTEGER, "title": f"{answer} {when}"})
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
             assert agreement.decided_by == "caller"
+            assert peak < _BOMB_BYTES / 2
 
 
+@pytest.mark.parametrize("status", ["queued", "started"])
 def test_a_worker_that_only_says_that_it_lives_costs_one_wait(
-    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    monkeypatch.setattr(jobs, "START_TIMEOUT_S", 0.01)
+    """Nor does one that says that it has begun."""
+    for limit in ("START_TIMEOUT_S", "ANSWER_TIMEOUT_S"):
+        monkeypatch.setattr(jobs, limit, 0.01)
+    enqueue = jobs._enqueue
+
+    def enqueued(queue: Any, id_: str, question: Question) -> None:
+        enqueue(queue, id_, question)
+        queue.connection.hset(sealed_jobs.SealedJob.key_for(id_), "status", status)
+
+    monkeypatch.setattr(jobs, "_enqueue", enqueued)
     waits: list[float] = []
     plain = jobs._finished
     monkeypatch.setattr(jobs, "_finished", lambda *given: waits.append(1) or plain(*given))

@@ -11,10 +11,10 @@ import pytest
 
 from claude_comm import envelope as envelopes
 from claude_comm.progress import events as event_kinds
-from claude_comm.progress.events import EVENT_TYPE, Event, FileOperation
+from claude_comm.progress.events import EVENT_TYPE, Event, FileOperation, Handled, Retried
 from claude_comm.store import newer, queries
 from claude_comm.store.database import Database, open_database
-from tests.support.facts import KEYS, envelope, events, happened, inbox, page, put
+from tests.support.facts import KEYS, envelope, events, happened, inbox, page, put, settled
 
 
 class Paused(msgspec.Struct, frozen=True, tag="paused", tag_field="kind"):
@@ -49,7 +49,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_newer_envelope_is_kept_whole_and_read_after_the_upgrade(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = of_version(2)
+    body = of_version(2, data="x" * 1_000)
     assert put(database, page(inbox("b"), envelope(), body)).newer == 1
     assert len(queries.messages(database)) == 1
     assert queries.unreadable(database) == []
@@ -70,7 +70,7 @@ def test_an_envelope_whose_newer_form_this_release_cannot_even_decode_is_kept_to
 def test_a_newer_kind_of_event_is_kept_whole_and_read_after_the_upgrade(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paused = envelope("b", "b", type=EVENT_TYPE, data=Paused("tea"), session="s")
+    paused = envelope("b", "b", type=EVENT_TYPE, data=Paused("tea" * 500), session="s")
     read = happened("b", FileOperation("read", "p", "success"), session="s")
     assert put(database, page(events("b"), paused, read)).events == 1
     ((needs,),) = database.rows("SELECT needs FROM newer")
@@ -105,7 +105,12 @@ def test_a_column_that_another_tool_added_stops_nothing(database: Database) -> N
     put(
         database,
         page(inbox("b"), message),
-        page(events("b"), happened("b", FileOperation("r", "p", "success"), session="s")),
+        page(
+            events("b"),
+            happened("b", FileOperation("r", "p", "success"), session="s"),
+            happened("b", Retried(settled(message), "no", 2)),
+            happened("b", Handled([settled(message, attempts=2)])),
+        ),
     )
     (row,) = queries.messages(database)
     assert row.id == message.id

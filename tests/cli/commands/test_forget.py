@@ -45,8 +45,10 @@ def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions
     run: Any, settings: Settings, client: Client
 ) -> None:
     keys = Keys(settings.namespace)
-    client.run(registration.register(keys, contract("sink", accepts=True, max_lag=5)))
+    for version in ("1.0.0", "1.1.0"):
+        client.run(registration.register(keys, contract("sink", version=version, accepts=True, max_lag=5)))
     client.run(registration.register(keys, contract("other", accepts=True)))
+    assert client.data.one(Command(("HLEN", keys.contracts))) == 3
     with Publisher("a", settings=settings) as publisher, Consumer("sink", topics=["news"], settings=settings) as sink:
         for target in ("sink", "other"):
             publisher.negotiate(target, {"type": "integer"})
@@ -58,6 +60,9 @@ def test_a_retired_module_goes_with_its_contract_its_limit_and_its_subscriptions
     assert (gone["topics"], gone["registered"], gone["dead"] > 0, gone["events"] > 0) == (["news"], True, True, True)
     assert keys_of(client, settings, "sink") == []
     assert client.run(registry.find(keys, "sink")) is None
+    assert client.data.one(Command(("HLEN", keys.contracts))) == 1, "that of the other module"
+    left = [keys.running("sink"), keys.beats("sink"), keys.history("sink"), keys.edges("sink")]
+    assert client.data.one(Command(("EXISTS", *left))) == 0
     assert [pair.consumer for pair in client.run(agreements.all_pairs(keys))] == ["other"]
     assert client.data.one(Command(("SMEMBERS", keys.edges("a")))) == [b"a/other/message"]
     assert client.data.one(Command(("HEXISTS", keys.limits, "sink"))) == 0
