@@ -181,6 +181,7 @@ def test_members_of_later_that_are_none_of_ours_go_to_whoever_reads_the_stream(
     while (count := client.run(later.move_due(keys, inbox, now_ms=10, limit=1_000)).count) > 0:
         moved += count
     assert moved == len(members) + 2
+    assert client.data.one(Command(("XLEN", inbox))) == moved
     entries = [
         dict(zip(f[::2], f[1::2], strict=True)) for _, f in client.data.one(Command(("XRANGE", inbox, "-", "+")))
     ]

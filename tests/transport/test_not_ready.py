@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,7 @@ import pytest
 import redis
 
 from claude_comm import AsyncPublisher, Envelope, Publisher
+from claude_comm.client.publisher.attempts import FULL_WAITS_S, RETRY_WAITS_S
 from claude_comm.effects import Command, Post
 from claude_comm.errors import ServerNotReady, ServerRefused, ServerUnreachable
 from claude_comm.names import Keys
@@ -114,6 +117,72 @@ async def _asyncio_leaves_it_too(link: Path, home: Path, other: Path, admin: red
     assert isinstance(await landed, ServerNotReady)
     assert len(await pool.append(sent)) == 3
     await pool.close()
+
+
+@pytest.fixture
+def moving(home: Path, admin: redis.Redis) -> Iterator[tuple[str, Callable[[], None]]]:
+    """One address, and what puts another server behind it, as the one before becomes a replica."""
+    other, link = home / "other", Path("/tmp") / f"cc-{os.getpid()}-{home.name}-moves"
+    private_server.ensure(other)
+    link.symlink_to(private_server.socket_path(home))
+
+    def move() -> None:
+        replica(admin)
+        link.unlink()
+        link.symlink_to(private_server.socket_path(other))
+
+    yield f"unix://{link}", move
+    link.unlink()
+    private_server.stop(other)
+
+
+_SENT = [Post("s", b"1")] * 3
+_WAYS: dict[str, Callable[[Any], Any]] = {
+    "append": lambda pool: pool.append(_SENT),
+    "one": lambda pool: pool.one(ADD),
+    "many": lambda pool: pool.many([ADD, ADD]),
+}
+
+
+@pytest.mark.parametrize("way", [*_WAYS, "post"])
+def test_whatever_is_sent_the_connection_is_not_used_again(moving: tuple[str, Callable[[], None]], way: str) -> None:
+    def landed(pool: ConnectionPool) -> object:
+        posted = pool.post([ADD, ADD])
+        posted.land()
+        return posted.landed()
+
+    do = _WAYS.get(way, landed)
+    with closing(ConnectionPool(moving[0])) as pool:
+        do(pool)
+        moving[1]()
+        with pytest.raises(ServerNotReady):
+            do(pool)
+        do(pool)
+
+
+@pytest.mark.parametrize("way", [*_WAYS, "post"])
+def test_nor_is_it_on_an_event_loop(moving: tuple[str, Callable[[], None]], way: str) -> None:
+    async def landed(pool: AsyncConnectionPool) -> object:
+        posted = await pool.post([ADD, ADD])
+        await posted.land()
+        return posted.landed()
+
+    async def run() -> None:
+        do, pool = _WAYS.get(way, landed), AsyncConnectionPool(moving[0])
+        await do(pool)
+        moving[1]()
+        with pytest.raises(ServerNotReady):
+            await do(pool)
+        await do(pool)
+        await pool.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("waits_s", [RETRY_WAITS_S, FULL_WAITS_S])
+def test_each_wait_of_a_publisher_is_longer_than_the_one_before(waits_s: Sequence[float]) -> None:
+    assert 0 < waits_s[0] < 0.1
+    assert all(after >= 1.5 * before for before, after in pairwise(waits_s))
 
 
 @pytest.mark.parametrize("face", ["blocking", "asyncio"])

@@ -13,10 +13,12 @@ import msgspec
 import pytest
 import redis
 
-from claude_comm import Context, Module, Publisher, Settings
+from claude_comm import Context, Module, Publisher, RetryPolicy, Settings
 from claude_comm.cli import status_report
+from claude_comm.envelope import decode
 from claude_comm.names import Keys
 from claude_comm.ops.heartbeats import HEARTBEAT_MS
+from claude_comm.progress.events import Retried, decode_event
 from tests.chaos.server import ChaosServer
 from tests.support.modules import running
 from tests.support.waiting import wait_until
@@ -42,13 +44,14 @@ def settings(server: ChaosServer, home: Path) -> Settings:
 class Chain:
     """first → second → third, each agreeing with the next one before it sends."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, attempts: int = 1) -> None:
         self.handled: list[int] = []
-        self._settings = settings
+        self._settings, self._retry = settings, RetryPolicy(attempts=attempts, first_wait_s=0.01)
         self.modules = [self._sending("first", "second"), self._sending("second", "third"), self._last()]
 
     def _sending(self, name: str, following: str) -> Module:
-        module = Module(name, settings=self._settings, max_lag=LIMIT)
+        # What waits uses up no attempt: one is enough.
+        module = Module(name, settings=self._settings, max_lag=LIMIT, retry=self._retry)
         module.produces("number", int, target=following)
 
         @module.handles("number")
@@ -97,6 +100,9 @@ def test_a_sender_waits_for_a_contract_and_status_says_who_waits_for_whom(
         attempts = first.retry.attempts
         wait_until(lambda: len(client.xrange(KEYS.events("first"))) > 2 * attempts + 1)
         assert capfd.readouterr().err.count("module.awaited") == 1
+        # Nor is any of them one: the first failure after the wait is the first.
+        told = [decode_event(decode(fields[b"e"]).data) for _, fields in client.xrange(KEYS.events("first"))]
+        assert {event.delivery.attempts for event in told if isinstance(event, Retried)} == {1}
         with running(second), running(third):
             wait_until(lambda: sorted(chain.handled) == [1, 2])
         assert buried(client) == 0

@@ -81,6 +81,24 @@ def test_what_leaves_an_async_handler_fails_its_message_alone(
     assert buried[b"attempts"] == b"2"
 
 
+def test_all_workers_live_on_where_one_cancels_the_tasks_of_all(settings: Settings, client: Client) -> None:
+    module, inside = Module("sink", settings=settings, concurrency=4, retry=RetryPolicy(attempts=1)), list[int]()
+
+    @module.handles()
+    async def handle(payload: int) -> None:
+        if payload == 0:
+            await cancels_all()
+        inside.append(payload)
+        while len(inside) < 4:  # a worker for each
+            await asyncio.sleep(0.01)
+
+    with running(module):
+        publish(settings, "sink", 0)
+        wait_until(lambda: len(dead(client, Keys(settings.namespace), "sink")) == 1)
+        publish(settings, "sink", 1, 2, 3, 4)
+        wait_until(lambda: len(inside) == 4)
+
+
 @pytest.mark.parametrize("error", [StopIteration, asyncio.CancelledError, GeneratorExit, BaseException])
 @pytest.mark.parametrize("beside_async", [False, True])
 @pytest.mark.parametrize("concurrency", [1, 4])

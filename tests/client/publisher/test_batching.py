@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -195,11 +196,15 @@ def test_an_interrupt_of_one_thread_is_not_raised_in_another() -> None:
 
 def test_a_fork_beside_busy_threads_publishes_with_locks_of_its_own(settings: Settings, client: Client) -> None:
     held = Batcher(Server(), 10_000, "wait")
-    held._send_lock.acquire()
-    held._lock.acquire()
+    # By another thread: the one that forks goes on in the child, and holds there what it held.
+    busy = threading.Thread(target=lambda: (held._send_lock.acquire(), held._lock.acquire()))
+    busy.start()
+    busy.join()
     child = os.fork()
     if child == 0:
-        os._exit(0 if held.send("child", post(b"child")) == "child" else 1)
+        signal.alarm(int(PATIENCE_S))
+        sent = held.send("child", post(b"child")) == "child"
+        os._exit(0 if sent and held.send_soon("soon", post(b"soon")).result(PATIENCE_S) == "soon" else 1)
     _, status = os.waitpid(child, 0)
     assert status == 0
 

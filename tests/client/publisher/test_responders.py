@@ -41,6 +41,7 @@ def test_nobody_answers_for_a_name_that_nobody_has_and_nothing_is_sent(client: C
             publisher.request("orcale", 1)
     assert caught.value.exit_code == 3
     assert caught.value.waited_s < responders.NOBODY_S + 25, "not the half minute of a request"
+    assert responders.NOBODY_S < 5, "what a look takes on a slow machine comes on top"
     assert client.data.one(Command(("EXISTS", Keys(settings.namespace).inbox("orcale")))) == 0
 
 
