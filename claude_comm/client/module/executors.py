@@ -207,7 +207,14 @@ class AsyncExecutor:
         self._begun = True
 
     def _start_worker(self) -> asyncio.Task[None]:
-        return self._loop.create_task(self._work(), context=contextvars.Context())
+        task = self._loop.create_task(self._work(), context=contextvars.Context())
+        task.add_done_callback(self._replace_cancelled)
+        return task
+
+    def _replace_cancelled(self, task: asyncio.Task[None]) -> None:
+        """A handler cancelled all tasks of the loop, also such as had not begun, in which no code of theirs runs."""
+        if task.cancelled() and not self._prefetcher.closed:
+            self._tasks.append(self._start_worker())
 
     async def _work(self) -> None:
         """Takes deliveries until the prefetcher is closed, or until a handler has set a context variable: what it set
@@ -227,9 +234,7 @@ class AsyncExecutor:
                 elif not prefetcher.closed:
                     prefetcher.ran_dry()
                     await self._wait_for_delivery()
-        except asyncio.CancelledError:
-            if not self._prefetcher.closed:  # a handler cancelled all tasks of the loop
-                self._tasks.append(self._start_worker())
+        except asyncio.CancelledError:  # `_replace_cancelled`
             raise
         except BaseException as error:  # noqa: BLE001  (as of a thread)
             if os.getpid() != self._process:  # a child that a handler forked and ends

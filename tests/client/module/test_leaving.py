@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from claude_comm import Module, Publisher, RetryPolicy, Settings
+from claude_comm import AsyncContext, Module, Publisher, RetryPolicy, Settings
 from claude_comm.errors import ModuleStopped, RequestFailed
 from claude_comm.names import Keys
 from claude_comm.transport.driver import Client
@@ -79,6 +79,28 @@ def test_what_leaves_an_async_handler_fails_its_message_alone(
         wait_until(lambda: set(range(1, 10)) <= set(seen))
     (buried,) = dead(client, Keys(settings.namespace), "sink")
     assert buried[b"attempts"] == b"2"
+
+
+def test_a_worker_that_is_cancelled_before_it_has_begun_is_replaced(settings: Settings, client: Client) -> None:
+    """Of such a task no line runs that could see to it."""
+    module, inside = Module("sink", settings=settings, concurrency=4), list[int]()
+
+    @module.on_start
+    async def cancel_them(context: AsyncContext) -> None:
+        # Called when the workers are made, which is right behind this function, and before they begin.
+        asyncio.get_running_loop().call_soon(
+            lambda: [task.cancel() for task in asyncio.all_tasks() if "_work" in repr(task)]
+        )
+
+    @module.handles()
+    async def handle(payload: int) -> None:
+        inside.append(payload)
+        while len(inside) < 4:  # a worker for each
+            await asyncio.sleep(0.01)
+
+    publish(settings, "sink", 1, 2, 3, 4)
+    with running(module):
+        wait_until(lambda: len(inside) == 4)
 
 
 def test_all_workers_live_on_where_one_cancels_the_tasks_of_all(settings: Settings, client: Client) -> None:
