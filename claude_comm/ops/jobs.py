@@ -31,10 +31,10 @@ def kept(keys: Keys) -> Operation[KeptJobs]:
 
 
 def remove_ended(keys: Keys) -> Operation[int]:
-    """Removes the jobs that have ended; how many. What was agreed stays."""
+    """Removes the jobs that have ended; how many. What was agreed stays. Raises what refuses to let them be seen."""
     queue, removed = job_queue(keys.namespace), 0
     while True:
-        _, *ended = yield from _ids(queue)
+        _, *ended = yield from _ids(queue, must_see=True)
         ids = [id_ for part in ended for id_ in part]
         if not ids:
             return removed
@@ -49,11 +49,15 @@ def remove_ended(keys: Keys) -> Operation[int]:
         removed += len(ids)
 
 
-def _ids(queue: str) -> Operation[list[list[bytes]]]:
-    """Of the jobs that wait, and of those that have ended, kind by kind; none where they may not be looked at."""
+def _ids(queue: str, *, must_see: bool = False) -> Operation[list[list[bytes]]]:
+    """Of the jobs that wait, and of those that have ended, kind by kind; none where something else stands, or, unless
+    they `must` be seen, where they may not be looked at."""
     looks = (
         Command(("LRANGE", f"rq:queue:{queue}", 0, MOST - 1)),
         *(Command(("ZRANGE", f"rq:{kind}:{queue}", 0, MOST - 1)) for kind in _ENDED),
     )
     replies = yield Batch(looks, on="control")
+    for reply in replies:
+        if must_see and isinstance(reply, TransportError) and getattr(reply, "code", "") != "WRONGTYPE":
+            raise reply
     return [[] if isinstance(reply, TransportError) else list(reply) for reply in replies]

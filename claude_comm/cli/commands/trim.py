@@ -10,6 +10,7 @@ import typer
 
 from claude_comm.cli.options import AsJson
 from claude_comm.delivery.retention import tightest
+from claude_comm.errors import ConfigurationError
 from claude_comm.names import Keys
 from claude_comm.ops import follow, server
 from claude_comm.ops import jobs as kept_jobs
@@ -76,10 +77,7 @@ def _tidy(settings: Settings, *, jobs: bool, logs: bool, dry_run: bool, as_json:
             ended = client.run(kept_jobs.kept(keys)).ended if dry_run else client.run(kept_jobs.remove_ended(keys))
         done["jobs"] = ended
     if logs:
-        held = {path: path.stat().st_size for path in home.log_files(settings.home)}
-        for path in held if not dry_run else ():
-            home.rotate(path, max_bytes=1)
-        done["log_bytes"] = sum(held.values())
+        done["log_bytes"] = _empty_logs(settings, dry_run=dry_run)
     if as_json:
         emit_json(done)
         return
@@ -88,6 +86,19 @@ def _tidy(settings: Settings, *, jobs: bool, logs: bool, dry_run: bool, as_json:
     if logs:
         taken = formats.size(done["log_bytes"])
         say(f"{taken} of logs {'would be' if dry_run else 'are'} kept as older parts (NAME.log.1) in {settings.home}.")
+
+
+def _empty_logs(settings: Settings, *, dry_run: bool) -> int:
+    """How much they held. Raises ConfigurationError for one that cannot be copied or emptied."""
+    held = 0
+    for path in home.log_files(settings.home):
+        try:
+            held += path.stat().st_size
+            if not dry_run:
+                home.rotate(path, max_bytes=1)
+        except OSError as error:
+            raise ConfigurationError(f"the log {path} cannot be emptied: {error.strerror}.") from None
+    return held
 
 
 def trimmed(settings: Settings, *, dry_run: bool) -> list[TrimmedStream]:

@@ -9,8 +9,9 @@ import pytest
 
 from claude_comm import Consumer, Publisher, Settings
 from claude_comm.effects import Command
+from claude_comm.errors import ServerRefused
 from claude_comm.names import Keys
-from claude_comm.ops import heartbeats, projection_progress
+from claude_comm.ops import heartbeats, jobs, projection_progress
 from claude_comm.transport.driver import Client
 
 
@@ -93,6 +94,19 @@ def test_logs_are_emptied_and_kept_and_status_says_how_large_they_are(run: Any, 
     assert run("status", "--json").json["log_bytes"] == 2_000
     run("trim", "--logs")
     assert log.with_name("progress.log.1").read_bytes() == b"x" * 2_000
+
+
+def test_a_log_that_cannot_be_emptied_is_one_sentence(run: Any, settings: Settings) -> None:
+    (settings.home / "logs" / "odd.log").mkdir(parents=True)
+    refused = run("trim", "--logs")
+    assert (refused.code, "odd.log cannot be emptied: Is a directory." in refused.err) == (2, True)
+
+
+def test_jobs_that_may_not_be_seen_are_not_said_to_be_removed() -> None:
+    removing = jobs.remove_ended(Keys("n"))
+    next(removing)
+    with pytest.raises(ServerRefused):
+        removing.send([[], ServerRefused("no permission", code="NOPERM"), []])
 
 
 def test_without_streams_it_says_so(run: Any) -> None:
